@@ -6,7 +6,7 @@
  * I2 a caller record is in the entry of the writes that it vouches for. I3 an entry is applied whole or not at all.
  */
 import type { Bytes } from "../base/bytes.ts";
-import type { AlarmKind, Reply } from "../contract/requests.ts";
+import type { AlarmKind, Reply, Request } from "../contract/requests.ts";
 
 export type Change =
   | { readonly kind: "put"; readonly key: Bytes; readonly value: Bytes; readonly lease: bigint }
@@ -19,8 +19,10 @@ export type MetaChange =
   | { readonly kind: "leaseFenced"; readonly id: bigint }
   | { readonly kind: "callerOpened"; readonly id: bigint }
   | { readonly kind: "callerClosed"; readonly id: bigint }
-  | { readonly kind: "replied"; readonly id: bigint; readonly sequence: number; readonly firstUnacked: number; readonly reply: Reply }
+  | { readonly kind: "replied"; readonly id: bigint; readonly sequence: number; readonly firstUnacked: number; readonly request: Request["kind"]; readonly reply: Reply }
   | { readonly kind: "compacted"; readonly revision: number }
+  /** A restore: revisions and tokens go on far above whatever was handed out after the snapshot was taken. */
+  | { readonly kind: "restored"; readonly revision: number }
   | { readonly kind: "alarmed"; readonly alarm: AlarmKind; readonly on: boolean };
 
 /** One transaction's effects, in order. */

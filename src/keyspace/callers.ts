@@ -1,0 +1,59 @@
+/**
+ * Callers: deduplication identities with the replies that may still be asked for again.
+ *
+ * Invariants: I1 a caller exists from its logged opening to its logged closing, never by being used. I2 a reply is
+ * recorded in the entry of the writes it vouches for. I3 replies below `firstUnacked` are dropped and never asked for.
+ * Source: Lee et al., RIFL (SOSP 2015) §3–4; Ongaro's dissertation §6.3.
+ */
+import type { Reply, Request } from "../contract/requests.ts";
+
+/** A reply and what it answers. */
+export interface KeptReply {
+  readonly request: Request["kind"];
+  readonly reply: Reply;
+}
+
+export interface Caller {
+  readonly id: bigint;
+  firstUnacked: number;
+  readonly replies: Map<number, KeptReply>;
+  /** Keyspace time of its last recorded command. */
+  lastTime: number;
+}
+
+export class Callers {
+  readonly #byId = new Map<bigint, Caller>();
+
+  get count(): number {
+    return this.#byId.size;
+  }
+  get(id: bigint): Caller | undefined {
+    return this.#byId.get(id);
+  }
+  all(): Iterable<Caller> {
+    return this.#byId.values();
+  }
+  open(id: bigint, time: number): void {
+    this.#byId.set(id, { id, firstUnacked: 1, replies: new Map(), lastTime: time });
+  }
+  close(id: bigint): void {
+    this.#byId.delete(id);
+  }
+
+  record(id: bigint, sequence: number, firstUnacked: number, kept: KeptReply, time: number): void {
+    const caller = this.#byId.get(id);
+    if (caller === undefined) return;
+    caller.replies.set(sequence, kept);
+    caller.lastTime = time;
+    if (firstUnacked <= caller.firstUnacked) return;
+    caller.firstUnacked = firstUnacked;
+    for (const known of caller.replies.keys()) if (known < firstUnacked) caller.replies.delete(known);
+  }
+
+  /** Callers idle since before `since`: keyspace time, so that every replica would say the same. */
+  idle(since: number): readonly bigint[] {
+    const found: bigint[] = [];
+    for (const caller of this.#byId.values()) if (caller.lastTime < since) found.push(caller.id);
+    return found;
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * The binary form of log entries. Bytes that are no entry throw `Malformed`, whatever they are.
+ */
+import type { Bytes } from "../base/bytes.ts";
+import type { ByteWriter, Codec } from "../base/codec.ts";
+import { ByteReader, Malformed, oneOf } from "../base/codec.ts";
+import { decodeReply, encodeReply } from "../contract/request-codec.ts";
+import type { AlarmKind, Request } from "../contract/requests.ts";
+import type { Change, Effects, Entry, MetaChange } from "./effects.ts";
+
+const PUT = 1;
+const PUT_LEASED = 2;
+const DELETE = 3;
+const META: readonly MetaChange["kind"][] = [
+  "leaseGranted",
+  "leaseRevoked",
+  "leaseFenced",
+  "callerOpened",
+  "callerClosed",
+  "replied",
+  "compacted",
+  "restored",
+  "alarmed",
+];
+const alarms = oneOf<AlarmKind>(["NOSPACE", "CORRUPT", "CLOCK"]);
+const requests: Codec<Request["kind"]> = oneOf<Request["kind"]>([
+  "put",
+  "range",
+  "run",
+  "deleteRange",
+  "txn",
+  "leaseGrant",
+  "leaseRevoke",
+  "leaseKeepAlive",
+  "leaseTimeToLive",
+  "leases",
+  "compact",
+  "alarm",
+  "hash",
+  "status",
+  "callerOpen",
+  "callerClose",
+]);
+
+export function encodeEntry(writer: ByteWriter, entry: Entry): void {
+  writer.uint(entry.index);
+  writer.uint(entry.term);
+  // Time is kept to a thousandth of a millisecond.
+  writer.uint(Math.floor(entry.time * 1_000));
+  writer.uint(entry.transactions.length);
+  for (const effects of entry.transactions) encodeEffects(writer, effects);
+}
+
+/** Keyspace time as the log keeps it: applying what was decoded gives the state that applying the original gives. */
+export function loggedTime(time: number): number {
+  return Math.floor(time * 1_000) / 1_000;
+}
+
+function encodeEffects(writer: ByteWriter, effects: Effects): void {
+  writer.uint(effects.revision);
+  writer.uint(effects.changes.length);
+  for (const change of effects.changes) encodeChange(writer, change);
+  writer.uint(effects.meta.length);
+  for (const meta of effects.meta) encodeMeta(writer, meta);
+}
+
+function encodeChange(writer: ByteWriter, change: Change): void {
+  if (change.kind === "delete") {
+    writer.u8(DELETE);
+    writer.bytes(change.key);
+    return;
+  }
+  writer.u8(change.lease === 0n ? PUT : PUT_LEASED);
+  writer.bytes(change.key);
+  writer.bytes(change.value);
+  if (change.lease !== 0n) writer.int64(change.lease);
+}
+
+function encodeMeta(writer: ByteWriter, meta: MetaChange): void {
+  writer.u8(META.indexOf(meta.kind));
+  switch (meta.kind) {
+    case "leaseGranted":
+      writer.int64(meta.id);
+      writer.uint(Math.floor(meta.ttlMs));
+      return;
+    case "leaseRevoked":
+    case "leaseFenced":
+    case "callerOpened":
+    case "callerClosed":
+      return writer.int64(meta.id);
+    case "replied":
+      writer.int64(meta.id);
+      writer.uint(meta.sequence);
+      writer.uint(meta.firstUnacked);
+      requests.encode(writer, meta.request);
+      return encodeReply(writer, meta.request, meta.reply);
+    case "compacted":
+    case "restored":
+      return writer.uint(meta.revision);
+    case "alarmed":
+      alarms.encode(writer, meta.alarm);
+      return writer.u8(meta.on ? 1 : 0);
+  }
+}
+
+/** Reads one entry that fills `array[start, end)`. */
+export function decodeEntry(array: Uint8Array, start = 0, end: number = array.length): Entry {
+  const reader = new ByteReader(array, start, end);
+  const index = reader.uint();
+  const term = reader.uint();
+  const time = reader.uint() / 1_000;
+  const count = reader.uint();
+  const transactions: Effects[] = [];
+  for (let at = 0; at < count; at++) transactions.push(decodeEffects(reader));
+  if (!reader.done) throw new Malformed("bytes after the entry");
+  return { index, term, time, transactions };
+}
+
+function decodeEffects(reader: ByteReader): Effects {
+  const revision = reader.uint();
+  const changes: Change[] = [];
+  for (let left = reader.uint(); left > 0; left--) changes.push(decodeChange(reader));
+  const meta: MetaChange[] = [];
+  for (let left = reader.uint(); left > 0; left--) meta.push(decodeMeta(reader));
+  return { revision, changes, meta };
+}
+
+function decodeChange(reader: ByteReader): Change {
+  const code = reader.u8();
+  const key: Bytes = reader.bytes();
+  if (code === DELETE) return { kind: "delete", key };
+  if (code !== PUT && code !== PUT_LEASED) throw new Malformed("an unknown change");
+  const value = reader.bytes();
+  return { kind: "put", key, value, lease: code === PUT ? 0n : reader.int64() };
+}
+
+function decodeMeta(reader: ByteReader): MetaChange {
+  const kind = META[reader.u8()];
+  switch (kind) {
+    case "leaseGranted":
+      return { kind, id: reader.int64(), ttlMs: reader.uint() };
+    case "leaseRevoked":
+    case "leaseFenced":
+    case "callerOpened":
+    case "callerClosed":
+      return { kind, id: reader.int64() };
+    case "replied": {
+      const [id, sequence, firstUnacked] = [reader.int64(), reader.uint(), reader.uint()];
+      const request = requests.decode(reader);
+      return { kind, id, sequence, firstUnacked, request, reply: decodeReply(reader) };
+    }
+    case "compacted":
+    case "restored":
+      return { kind, revision: reader.uint() };
+    case "alarmed":
+      return { kind, alarm: alarms.decode(reader), on: reader.u8() === 1 };
+    default:
+      throw new Malformed("an unknown kind of metadata");
+  }
+}
+
+export { requests as requestKindCodec };

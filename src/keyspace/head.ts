@@ -1,0 +1,397 @@
+/**
+ * The head: evaluates commands against base and overlay, adds their effects to the open entry.
+ *
+ * Invariants: I1 a command's effects are added whole or not at all; a throw drops only its own. I2 a stamped command
+ * that changed something carries its reply in the same effects; the same stamp again gets that reply. I3 an unknown
+ * caller is refused, never created by being used. I4 base, overlay and request together stay within the quota.
+ * Leaves out: when to seal, commit and answer (the replica).
+ */
+import type { Bytes } from "../base/bytes.ts";
+import type { Failure } from "../base/errors.ts";
+import { asFailure, failure, QuorateError } from "../base/errors.ts";
+import type { Prng } from "../base/prng.ts";
+import { settleResult } from "../contract/commit-revision.ts";
+import { fireDue, prefixed } from "../contract/due.ts";
+import type { Procedure, ProcedureSet } from "../contract/procedure.ts";
+import type {
+  AlarmRequest,
+  CallerStamp,
+  Command,
+  CompactRequest,
+  LeaseGrantRequest,
+  Reply,
+  Response,
+  RunRequest,
+} from "../contract/requests.ts";
+import type { Base } from "./base.ts";
+import type { Effects, MetaChange } from "./effects.ts";
+import { HeadReads, runProcedure } from "./head-run.ts";
+import { effectsBytes, Overlay } from "./overlay.ts";
+import type { RangeSource } from "./range.ts";
+import { Scratch } from "./scratch.ts";
+import type { TransactionScope } from "./transaction.ts";
+import { evaluateDelete, evaluatePut, evaluateTxn, leaseNotFound } from "./transaction.ts";
+import { invalid } from "./validate.ts";
+
+/** Keys that one revoke deletes; a lease with more goes in pages. */
+const REVOKE_PAGE = 5_000;
+/** Commands of one caller whose replies are kept. */
+const CALLER_WINDOW_MAX = 4_096;
+/** Uncommitted bytes beyond which commands are turned away. */
+const OVERLAY_BYTES_MAX: number = 64 << 20;
+
+export interface HeadOptions {
+  readonly procedures: ProcedureSet;
+  readonly quotaBytes: number;
+  readonly minLeaseTtlMs: number;
+  /** Chooses an id for a lease that asks for one. */
+  readonly leaseId: () => bigint;
+  /** Re-executes procedures with suspensions at random, to catch those that break the rules. */
+  readonly strict?: Prng | undefined;
+}
+
+export interface Evaluation {
+  readonly reply: Reply;
+  /** Whether effects were added to the open entry. */
+  readonly wrote: boolean;
+}
+
+/** What one command came to, before it is added. */
+interface Outcome {
+  readonly response: Response;
+  readonly meta?: readonly MetaChange[];
+}
+
+export class Head {
+  readonly #base: Base;
+  readonly #options: HeadOptions;
+  readonly #procedures: ProcedureSet;
+  #overlay: Overlay;
+
+  constructor(base: Base, options: HeadOptions) {
+    this.#base = base;
+    this.#options = options;
+    const fire = fireDue(options.procedures, prefixed) as Procedure<never, unknown>;
+    this.#procedures = new Map([...options.procedures, [fire.name, fire]]);
+    this.#overlay = new Overlay(base);
+  }
+
+  get procedureNames(): readonly string[] {
+    return [...this.#procedures.keys()].sort();
+  }
+  get openCount(): number {
+    return this.#overlay.openCount;
+  }
+  get openBytes(): number {
+    return this.#overlay.openBytes;
+  }
+  get overlayBytes(): number {
+    return this.#overlay.bytes;
+  }
+  get revision(): number {
+    return this.#overlay.revision;
+  }
+
+  /** Closes the open entry; its transactions go to the log under `index`. */
+  seal(index: number): readonly Effects[] {
+    return this.#overlay.seal(index);
+  }
+  /** The entries up to `index` are applied to the base. */
+  committed(index: number): void {
+    this.#overlay.committed(index);
+  }
+  /** Leadership is lost: whatever is not committed was never evaluated. */
+  rollback(): void {
+    this.#overlay = new Overlay(this.#base);
+  }
+
+  /** Evaluates `command` at keyspace time `time`. */
+  evaluate(command: Command, caller: CallerStamp | undefined, time: number): Evaluation {
+    const known = caller === undefined ? undefined : this.#recall(caller);
+    if (known !== undefined) return { reply: known, wrote: false };
+    const refused = invalid(command) ?? this.#overloaded();
+    if (refused !== undefined) return { reply: { ok: false, failure: refused }, wrote: false };
+    const scratch = new Scratch(this.#overlay.layer, this.#overlay.revision + 1);
+    try {
+      const outcome = this.#dispatch(command, scratch, time);
+      return this.#finish(command, caller, scratch, outcome);
+    } catch (error) {
+      const object = command.kind === "run" ? `procedure ${command.procedure}` : command.kind;
+      if (!QuorateError.is(error) && command.kind !== "run") throw error;
+      const reason = QuorateError.is(error) ? error.failure : thrownBy(object, error);
+      return { reply: { ok: false, failure: reason }, wrote: false };
+    }
+  }
+
+  /** Adds effects that the replica itself decides on, such as closing idle callers. */
+  propose(meta: readonly MetaChange[]): void {
+    this.#overlay.add({ revision: 0, changes: [], meta }, []);
+  }
+
+  /** One step of the end of a lease whose time is over; false when there is nothing left to do. */
+  expire(id: bigint): boolean {
+    const lease = this.#overlay.lease(id);
+    if (lease === undefined) return false;
+    this.#revoke(id, new Scratch(this.#overlay.layer, this.#overlay.revision + 1));
+    return true;
+  }
+
+  #recall(stamp: CallerStamp): Reply | undefined {
+    if (!this.#overlay.caller(stamp.id)) return { ok: false, failure: callerUnknown(stamp) };
+    const known = this.#overlay.reply(stamp.id, stamp.sequence);
+    if (known !== undefined) return known;
+    const kept = this.#base.callers.get(stamp.id);
+    if (stamp.sequence < (kept?.firstUnacked ?? 1)) return { ok: false, failure: forgotten(stamp) };
+    if (stamp.sequence - stamp.firstUnacked < CALLER_WINDOW_MAX) return undefined;
+    return { ok: false, failure: windowFull(stamp) };
+  }
+
+  #overloaded(): Failure | undefined {
+    if (this.#overlay.bytes < OVERLAY_BYTES_MAX) return undefined;
+    return failure("OVERLOADED", {
+      object: "log",
+      what: `${this.#overlay.bytes} bytes of changes wait for the disk`,
+      remedy: "Send less at a time, or give the data directory a faster disk.",
+    });
+  }
+
+  #finish(command: Command, caller: CallerStamp | undefined, scratch: Scratch, outcome: Outcome): Evaluation {
+    const meta = outcome.meta ?? [];
+    const reply: Reply = { ok: true, response: outcome.response };
+    if (scratch.changes.length === 0 && meta.length === 0) return { reply, wrote: false };
+    const effects = {
+      revision: scratch.changes.length > 0 ? scratch.revision : 0,
+      changes: scratch.changes,
+      meta: caller === undefined ? meta : [...meta, replied(caller, command.kind, reply)],
+    };
+    const full = this.#quota(command, effects);
+    if (full !== undefined) return full;
+    this.#overlay.add(effects, scratch.states());
+    return { reply, wrote: true };
+  }
+
+  /** Refuses what would grow the store beyond its quota, and raises the alarm. */
+  #quota(command: Command, effects: Effects): Evaluation | undefined {
+    if (!grows(command, effects)) return undefined;
+    const alarmed = this.#overlay.alarm("NOSPACE");
+    const total = this.#base.bytes + this.#overlay.bytes + effectsBytes(effects);
+    if (!alarmed && total <= this.#options.quotaBytes) return undefined;
+    if (!alarmed) this.propose([{ kind: "alarmed", alarm: "NOSPACE", on: true }]);
+    const reply: Reply = {
+      ok: false,
+      failure: failure("QUOTA", {
+        object: "keyspace",
+        what: `the quota of ${this.#options.quotaBytes} bytes is used up`,
+        remedy: "Delete keys, compact, then take the alarm NOSPACE off; or raise --quota-bytes.",
+        details: { quotaBytes: this.#options.quotaBytes },
+      }),
+    };
+    return { reply, wrote: !alarmed };
+  }
+
+  #scope(scratch: Scratch): TransactionScope {
+    return {
+      before: this.#overlay.layer,
+      scratch,
+      revision: this.#overlay.revision,
+      compactRevision: this.#overlay.compactRevision,
+      leaseAccepts: (id) => this.#overlay.lease(id)?.fenced === false,
+      at: (revision) => this.#at(revision),
+    };
+  }
+
+  /** A past revision is in the base, unless it is one that the overlay still holds: then it is the head itself. */
+  #at(revision: number): RangeSource {
+    return revision > this.#base.revision ? this.#overlay.layer : this.#base.at(revision);
+  }
+
+  #dispatch(command: Command, scratch: Scratch, time: number): Outcome {
+    switch (command.kind) {
+      case "put":
+        return { response: evaluatePut(this.#scope(scratch), command) };
+      case "deleteRange":
+        return { response: evaluateDelete(this.#scope(scratch), command) };
+      case "txn":
+        return { response: evaluateTxn(this.#scope(scratch), command) };
+      case "run":
+        return { response: this.#run(command, scratch, time) };
+      case "leaseGrant":
+        return this.#grant(command);
+      case "leaseRevoke":
+        if (this.#overlay.lease(command.id) === undefined) throw new QuorateError(leaseNotFound(command.id));
+        return this.#revokeWithin(command.id, scratch);
+      case "callerOpen":
+        return this.#meta({ kind: "callerOpened", id: command.id });
+      case "callerClose":
+        return this.#meta({ kind: "callerClosed", id: command.id });
+      case "compact":
+        return this.#compact(command);
+      case "alarm":
+        return this.#alarm(command);
+    }
+  }
+
+  #meta(change: MetaChange): Outcome {
+    return { response: { revision: this.#overlay.revision }, meta: [change] };
+  }
+
+  #run(command: RunRequest, scratch: Scratch, time: number): Response {
+    const procedure = this.#procedures.get(command.procedure);
+    if (procedure === undefined) {
+      throw new QuorateError(
+        failure("PROCEDURE_UNKNOWN", {
+          object: `procedure ${command.procedure}`,
+          what: "is not known to this version",
+          remedy: "Upgrade the server, or let the client evaluate it.",
+        }),
+      );
+    }
+    const { result, writes } = runProcedure(procedure, command, new HeadReads(scratch), time, this.#options.strict);
+    for (const write of writes) {
+      if (write.kind === "delete") scratch.delete(write.key);
+      else this.#putFor(scratch, write.key, write.value, write.lease);
+    }
+    const revision = scratch.changes.length > 0 ? scratch.revision : this.#overlay.revision;
+    return { revision, result: settleResult(result, revision, command.procedure) };
+  }
+
+  #putFor(scratch: Scratch, key: Bytes, value: Bytes, lease: bigint): void {
+    if (lease !== 0n && this.#overlay.lease(lease)?.fenced !== false) throw new QuorateError(leaseNotFound(lease));
+    scratch.put(key, value, lease);
+  }
+
+  #grant(request: LeaseGrantRequest): Outcome {
+    const id = request.id === 0n ? this.#freshLeaseId() : request.id;
+    if (this.#overlay.lease(id) !== undefined) {
+      throw new QuorateError(
+        failure("LEASE_EXISTS", {
+          object: `lease ${id.toString(16)}`,
+          what: "is granted already",
+          remedy: "Ask for id 0 to get one that is free, or revoke it first.",
+        }),
+      );
+    }
+    const ttlMs = Math.max(request.ttlMs, this.#options.minLeaseTtlMs);
+    return {
+      response: { revision: this.#overlay.revision, id, ttlMs },
+      meta: [{ kind: "leaseGranted", id, ttlMs }],
+    };
+  }
+
+  #freshLeaseId(): bigint {
+    for (;;) {
+      const id = this.#options.leaseId();
+      if (id !== 0n && this.#overlay.lease(id) === undefined) return id;
+    }
+  }
+
+  /** Deletes the lease's keys; all in this transaction if they fit, else a first page with a fence. */
+  #revokeWithin(id: bigint, scratch: Scratch): Outcome {
+    const keys = this.#overlay.leaseKeys(id);
+    for (const key of keys.slice(0, REVOKE_PAGE)) scratch.delete(key);
+    const over = keys.length > REVOKE_PAGE;
+    return {
+      response: { revision: scratch.changes.length > 0 ? scratch.revision : this.#overlay.revision },
+      meta: [{ kind: over ? "leaseFenced" : "leaseRevoked", id }],
+    };
+  }
+
+  #revoke(id: bigint, scratch: Scratch): void {
+    const { meta } = this.#revokeWithin(id, scratch);
+    const revision = scratch.changes.length > 0 ? scratch.revision : 0;
+    this.#overlay.add({ revision, changes: scratch.changes, meta: meta ?? [] }, scratch.states());
+  }
+
+  #compact(request: CompactRequest): Outcome {
+    const revision = this.#overlay.revision;
+    if (request.revision > revision) {
+      throw new QuorateError(
+        failure("FUTURE_REVISION", {
+          object: "compaction",
+          what: `revision ${request.revision} does not exist yet, the newest is ${revision}`,
+          remedy: "Compact to a revision that an answer has named.",
+          details: { revision },
+        }),
+      );
+    }
+    if (request.revision <= this.#overlay.compactRevision) {
+      throw new QuorateError(
+        failure("COMPACTED", {
+          object: "compaction",
+          what: `revision ${request.revision} has been compacted already`,
+          remedy: "Nothing needs to be done.",
+          details: { compactRevision: this.#overlay.compactRevision },
+        }),
+      );
+    }
+    return { response: { revision }, meta: [{ kind: "compacted", revision: request.revision }] };
+  }
+
+  #alarm(request: AlarmRequest): Outcome {
+    const kinds = (["NOSPACE", "CORRUPT", "CLOCK"] as const).filter((kind) => this.#overlay.alarm(kind));
+    const on = request.action === "activate";
+    const { alarm } = request;
+    if (request.action === "get" || alarm === undefined || on === kinds.includes(alarm)) {
+      return { response: { revision: this.#overlay.revision, alarms: kinds } };
+    }
+    const alarms = on ? [...kinds, alarm] : kinds.filter((kind) => kind !== alarm);
+    return {
+      response: { revision: this.#overlay.revision, alarms },
+      meta: [{ kind: "alarmed", alarm, on }],
+    };
+  }
+}
+
+/** Deletes, compaction and alarms must work on a full store; they are what empties it. */
+function grows(command: Command, effects: Effects): boolean {
+  switch (command.kind) {
+    case "put":
+    case "leaseGrant":
+    case "callerOpen":
+      return true;
+    case "txn":
+    case "run":
+      return effects.changes.some((change) => change.kind === "put");
+    default:
+      return false;
+  }
+}
+
+function replied(caller: CallerStamp, request: Command["kind"], reply: Reply): MetaChange {
+  const { id, sequence, firstUnacked } = caller;
+  return { kind: "replied", id, sequence, firstUnacked, request, reply };
+}
+
+function thrownBy(object: string, error: unknown): Failure {
+  const seen = asFailure(error, object);
+  return failure("INVALID", {
+    object,
+    what: `threw ${error instanceof Error ? error.message : seen.what}; it wrote nothing`,
+    remedy: "Mend the function, or its arguments.",
+  });
+}
+
+function callerUnknown(stamp: CallerStamp): Failure {
+  return failure("CALLER_UNKNOWN", {
+    object: `caller ${stamp.id.toString(16)}`,
+    what: `is not known, so whether command ${stamp.sequence} has happened cannot be told`,
+    remedy: "Read the state, then decide; connect again to get a new caller.",
+  });
+}
+
+function forgotten(stamp: CallerStamp): Failure {
+  return failure("PROTOCOL", {
+    object: `caller ${stamp.id.toString(16)}`,
+    what: `command ${stamp.sequence} was acknowledged before and is sent again`,
+    remedy: "Give each command a new sequence number.",
+  });
+}
+
+function windowFull(stamp: CallerStamp): Failure {
+  return failure("OVERLOADED", {
+    object: `caller ${stamp.id.toString(16)}`,
+    what: `has ${CALLER_WINDOW_MAX} commands without an acknowledged answer`,
+    remedy: "Await answers before sending more.",
+  });
+}
+

@@ -1,0 +1,127 @@
+/**
+ * Leases: grants of time that take their keys with them.
+ *
+ * Invariants: I1 a key is attached to at most one lease, the one in its newest version. I2 remaining time is measured
+ * by this process's monotonic clock only, and starts in full when a replica starts or begins to lead: it can be
+ * extended by a change of leader, never shortened. I3 expiry here only *names* leases; their keys go by a logged revoke.
+ * Source: etcd's lessor; Gray and Cheriton, "Leases" (SOSP 1989).
+ */
+import type { Bytes } from "../base/bytes.ts";
+
+export interface Lease {
+  readonly id: bigint;
+  readonly ttlMs: number;
+  readonly keys: Set<Bytes>;
+  /** No key may join: its keys are being deleted in pages. */
+  fenced: boolean;
+  /** Monotonic ms at which it ends. */
+  endsAt: number;
+}
+
+export class Leases {
+  readonly #byId = new Map<bigint, Lease>();
+  /** A binary heap by the `at` of the entry; entries of renewed leases are corrected when they surface. */
+  #heap: { at: number; readonly id: bigint }[] = [];
+
+  get count(): number {
+    return this.#byId.size;
+  }
+  get(id: bigint): Lease | undefined {
+    return this.#byId.get(id);
+  }
+  ids(): readonly bigint[] {
+    return [...this.#byId.keys()].sort((a, b) => (a < b ? -1 : 1));
+  }
+
+  grant(id: bigint, ttlMs: number, nowMs: number): void {
+    this.#byId.set(id, { id, ttlMs, keys: new Set(), fenced: false, endsAt: nowMs + ttlMs });
+    this.#push({ at: nowMs + ttlMs, id });
+  }
+  revoke(id: bigint): void {
+    this.#byId.delete(id);
+  }
+  fence(id: bigint): void {
+    const lease = this.#byId.get(id);
+    if (lease !== undefined) lease.fenced = true;
+  }
+  attach(id: bigint, key: Bytes): void {
+    this.#byId.get(id)?.keys.add(key);
+  }
+  detach(id: bigint, key: Bytes): void {
+    this.#byId.get(id)?.keys.delete(key);
+  }
+
+  /** Starts the lease's time again. False if there is none, or if it has ended and awaits its revoke. */
+  renew(id: bigint, nowMs: number): boolean {
+    const lease = this.#byId.get(id);
+    if (lease === undefined || lease.fenced || lease.endsAt <= nowMs) return false;
+    lease.endsAt = nowMs + lease.ttlMs;
+    return true;
+  }
+
+  remainingMs(id: bigint, nowMs: number): number {
+    const lease = this.#byId.get(id);
+    return lease === undefined ? -1 : Math.max(0, lease.endsAt - nowMs);
+  }
+
+  /** Every lease begins its full time now: after recovery or a change of leader. */
+  extendAll(nowMs: number): void {
+    this.#heap = [];
+    for (const lease of this.#byId.values()) {
+      lease.endsAt = nowMs + lease.ttlMs;
+      this.#push({ at: lease.endsAt, id: lease.id });
+    }
+  }
+
+  /** Up to `limit` leases whose time has ended. They stay until revoked; ask again to get the same ones. */
+  expired(nowMs: number, limit: number): readonly bigint[] {
+    const found: bigint[] = [];
+    const again: { at: number; readonly id: bigint }[] = [];
+    for (let top = this.#heap[0]; top !== undefined && top.at <= nowMs; top = this.#heap[0]) {
+      if (found.length === limit) break;
+      this.#pop();
+      const lease = this.#byId.get(top.id);
+      if (lease === undefined) continue;
+      if (lease.endsAt > nowMs) {
+        this.#push({ at: lease.endsAt, id: lease.id });
+        continue;
+      }
+      found.push(lease.id);
+      again.push(top);
+    }
+    for (const entry of again) this.#push(entry);
+    return found;
+  }
+
+  #push(entry: { at: number; readonly id: bigint }): void {
+    const heap = this.#heap;
+    heap.push(entry);
+    for (let at = heap.length - 1; at > 0; ) {
+      const above = (at - 1) >> 1;
+      if ((heap[above] as { at: number }).at <= entry.at) break;
+      [heap[at], heap[above]] = [heap[above] as typeof entry, entry];
+      at = above;
+    }
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    heap[0] = last;
+    for (let at = 0; ; ) {
+      const left = 2 * at + 1;
+      const right = left + 1;
+      let least = at;
+      if (left < heap.length && endOf(heap, left) < endOf(heap, least)) least = left;
+      if (right < heap.length && endOf(heap, right) < endOf(heap, least)) least = right;
+      if (least === at) return;
+      [heap[at], heap[least]] = [heap[least] as typeof last, heap[at] as typeof last];
+      at = least;
+    }
+  }
+}
+
+function endOf(heap: readonly { readonly at: number }[], position: number): number {
+  return (heap[position] as { at: number }).at;
+}

@@ -1,0 +1,309 @@
+/**
+ * The state as a stream of records, written while the store goes on, and read back by bulk load.
+ *
+ * Order: meta; every key in order with its version at the compacted revision, if it had one; the changes after that
+ * revision, each naming its key by number; leases; callers; end. A watch from any revision that was readable before is
+ * readable after, because the history is part of the state.
+ * Invariants: I1 the stream is of one revision and one applied index. I2 a stream without its end record is refused.
+ */
+import type { Bytes } from "../base/bytes.ts";
+import { assert } from "../base/assert.ts";
+import { ByteReader, ByteWriter, Malformed } from "../base/codec.ts";
+import { decodeReply, encodeReply } from "../contract/request-codec.ts";
+import type { AlarmKind, KeyValue } from "../contract/requests.ts";
+import { Base } from "./base.ts";
+import type { Caller } from "./callers.ts";
+import { requestKindCodec } from "./entry-codec.ts";
+import type { KeyEntry } from "./versions.ts";
+import { Version } from "./versions.ts";
+
+const FORMAT = 1;
+/** A record is closed at about this size. */
+const RECORD_BYTES: number = 128 << 10;
+const META = 1;
+const KEYS = 2;
+const CHANGES = 3;
+const LEASES = 4;
+const CALLERS = 5;
+const END = 6;
+
+/** What identifies the state of a snapshot. */
+export interface SnapshotMeta {
+  readonly index: number;
+  readonly term: number;
+  readonly time: number;
+  readonly revision: number;
+  readonly compactRevision: number;
+  readonly alarms: readonly AlarmKind[];
+}
+
+export function metaOf(base: Base): SnapshotMeta {
+  return {
+    index: base.appliedIndex,
+    term: base.term,
+    time: base.time,
+    revision: base.revision,
+    compactRevision: base.compactRevision,
+    alarms: [...base.alarms],
+  };
+}
+
+/** Yields the records of the present state. The base may go on being applied to between two steps. */
+export function* exportWork(base: Base): Generator<Uint8Array, undefined> {
+  const meta = metaOf(base);
+  const leases = base.leases.ids().map((id) => ({ id, lease: base.leases.get(id) }));
+  const grants = leases.map(({ id, lease }) => ({ id, ttlMs: lease?.ttlMs ?? 0, fenced: lease?.fenced === true }));
+  const callers = [...base.callers.all()].map((caller) => ({ ...caller, replies: new Map(caller.replies) }));
+  const release = base.pin(meta.compactRevision);
+  try {
+    yield record(META, (writer) => writer.bytes(JSON.stringify({ format: FORMAT, ...meta }) as Bytes));
+    const ordinals = new Map<KeyEntry, number>();
+    yield* exportKeys(base, meta, ordinals);
+    yield* exportChanges(base, meta, ordinals);
+    yield record(LEASES, (writer) => {
+      writer.uint(grants.length);
+      for (const { id, ttlMs, fenced } of grants) {
+        writer.int64(id);
+        writer.uint(Math.floor(ttlMs));
+        writer.u8(fenced ? 1 : 0);
+      }
+    });
+    for (const caller of callers) yield record(CALLERS, (writer) => encodeCaller(writer, caller));
+    yield record(END, () => {});
+  } finally {
+    release();
+  }
+  return undefined;
+}
+
+function record(kind: number, fill: (writer: ByteWriter) => void): Uint8Array {
+  const writer = new ByteWriter(4_096);
+  writer.u8(kind);
+  fill(writer);
+  return writer.take();
+}
+
+function* exportKeys(base: Base, meta: SnapshotMeta, ordinals: Map<KeyEntry, number>): Generator<Uint8Array, undefined> {
+  const writer = new ByteWriter(RECORD_BYTES * 2);
+  let from = "" as Bytes;
+  for (let done = false; !done; ) {
+    writer.reset();
+    writer.u8(KEYS);
+    done = base.versions.scan(from, undefined, (entry) => {
+      if (writer.length > RECORD_BYTES) {
+        from = entry.newest.key;
+        return false;
+      }
+      const version = atOrBefore(entry, meta.compactRevision);
+      if (oldestRevision(entry) > meta.revision) return true;
+      ordinals.set(entry, ordinals.size);
+      encodeKey(writer, entry.newest.key, version);
+      return true;
+    });
+    yield writer.take();
+  }
+  return undefined;
+}
+
+function oldestRevision(entry: KeyEntry): number {
+  let at = entry.newest;
+  while (at.older !== undefined) at = at.older;
+  return at.modRevision;
+}
+
+function atOrBefore(entry: KeyEntry, revision: number): Version | undefined {
+  let at: Version | undefined = entry.newest;
+  while (at !== undefined && at.modRevision > revision) at = at.older;
+  return at === undefined || at.deleted ? undefined : at;
+}
+
+function encodeKey(writer: ByteWriter, key: Bytes, version: Version | undefined): void {
+  writer.bytes(key);
+  writer.u8(version === undefined ? 0 : 1);
+  if (version === undefined) return;
+  writer.bytes(version.value);
+  writer.uint(version.createRevision);
+  writer.uint(version.modRevision);
+  writer.uint(version.version);
+  writer.int64(version.lease);
+}
+
+function* exportChanges(base: Base, meta: SnapshotMeta, ordinals: Map<KeyEntry, number>): Generator<Uint8Array, undefined> {
+  const writer = new ByteWriter(RECORD_BYTES * 2);
+  let next = meta.compactRevision + 1;
+  let skip = 0;
+  for (let done = false; !done; ) {
+    writer.reset();
+    writer.u8(CHANGES);
+    done = true;
+    const start = base.changesFrom(next) + skip;
+    for (let at = start, change = base.change(at); change !== undefined; change = base.change(++at)) {
+      if (change.modRevision > meta.revision) break;
+      if (writer.length > RECORD_BYTES) {
+        skip = at - base.changesFrom(change.modRevision);
+        next = change.modRevision;
+        done = false;
+        break;
+      }
+      encodeChange(writer, base, change, ordinals);
+    }
+    yield writer.take();
+  }
+  return undefined;
+}
+
+function encodeChange(writer: ByteWriter, base: Base, change: Version, ordinals: Map<KeyEntry, number>): void {
+  const entry = base.versions.entry(change.key);
+  const ordinal = entry === undefined ? undefined : ordinals.get(entry);
+  assert(ordinal !== undefined, "snapshot: a change of a key that was not written");
+  writer.uint(ordinal);
+  writer.uint(change.modRevision);
+  writer.uint(change.version);
+  if (change.deleted) return;
+  writer.uint(change.createRevision);
+  writer.bytes(change.value);
+  writer.int64(change.lease);
+}
+
+function encodeCaller(writer: ByteWriter, caller: Caller): void {
+  writer.int64(caller.id);
+  writer.uint(caller.firstUnacked);
+  writer.uint(Math.floor(caller.lastTime * 1_000));
+  writer.uint(caller.replies.size);
+  for (const [sequence, kept] of caller.replies) {
+    writer.uint(sequence);
+    requestKindCodec.encode(writer, kept.request);
+    encodeReply(writer, kept.request, kept.reply);
+  }
+}
+
+/** Builds a base from the records of a snapshot, in order. Bytes that are none throw `Malformed`. */
+export class Importer {
+  readonly base: Base = new Base();
+  #meta: SnapshotMeta | undefined;
+  #keys: Bytes[] = [];
+  #versions: (Version | undefined)[] = [];
+  #entries: readonly KeyEntry[] | undefined;
+  #complete = false;
+
+  get meta(): SnapshotMeta {
+    if (this.#meta === undefined) throw new Malformed("a snapshot without its first record");
+    return this.#meta;
+  }
+
+  add(record: Uint8Array): void {
+    const reader = new ByteReader(record);
+    const kind = reader.u8();
+    if (this.#complete || (kind === META) !== (this.#meta === undefined)) throw new Malformed("records out of order");
+    switch (kind) {
+      case META:
+        this.#meta = readMeta(reader.bytes());
+        this.base.versions.compactRevision = this.#meta.compactRevision;
+        return;
+      case KEYS:
+        while (!reader.done) this.#addKey(reader);
+        return;
+      case CHANGES:
+        while (!reader.done) this.#addChange(reader);
+        return;
+      case LEASES:
+        return this.#addLeases(reader);
+      case CALLERS:
+        return this.#addCaller(reader);
+      case END:
+        this.#loaded();
+        this.#finish();
+        return;
+      default:
+        throw new Malformed("an unknown record");
+    }
+  }
+
+  /** The base, once the end record has been read. */
+  take(): Base {
+    if (!this.#complete) throw new Malformed("a snapshot without its end");
+    return this.base;
+  }
+
+  #loaded(): readonly KeyEntry[] {
+    this.#entries ??= this.base.versions.load(this.#keys, this.#versions);
+    return this.#entries;
+  }
+
+  #addKey(reader: ByteReader): void {
+    const key = reader.bytes();
+    const last = this.#keys.at(-1);
+    if (last !== undefined && last >= key) throw new Malformed("keys out of order");
+    this.#keys.push(key);
+    if (reader.u8() === 0) {
+      this.#versions.push(undefined);
+      return;
+    }
+    const value = reader.bytes();
+    const [createRevision, modRevision, version] = [reader.uint(), reader.uint(), reader.uint()];
+    const kv: KeyValue = { key, value, createRevision, modRevision, version, lease: reader.int64() };
+    this.#versions.push(new Version(kv, undefined));
+  }
+
+  #addChange(reader: ByteReader): void {
+    const entries = this.#loaded();
+    const ordinal = reader.uint();
+    const entry = entries[ordinal];
+    const key = this.#keys[ordinal];
+    if (entry === undefined || key === undefined) throw new Malformed("a change of an unknown key");
+    const [modRevision, version] = [reader.uint(), reader.uint()];
+    if (version === 0) {
+      this.base.versions.loadChange(entry, { key, value: "" as Bytes, createRevision: 0, modRevision, version, lease: 0n });
+      return;
+    }
+    const createRevision = reader.uint();
+    const value = reader.bytes();
+    this.base.versions.loadChange(entry, { key, value, createRevision, modRevision, version, lease: reader.int64() });
+  }
+
+  #addLeases(reader: ByteReader): void {
+    for (let left = reader.uint(); left > 0; left--) {
+      const id = reader.int64();
+      this.base.leases.grant(id, reader.uint(), 0);
+      if (reader.u8() === 1) this.base.leases.fence(id);
+    }
+  }
+
+  #addCaller(reader: ByteReader): void {
+    const [id, firstUnacked, time] = [reader.int64(), reader.uint(), reader.uint() / 1_000];
+    this.base.callers.open(id, time);
+    for (let left = reader.uint(); left > 0; left--) {
+      const sequence = reader.uint();
+      const request = requestKindCodec.decode(reader);
+      this.base.callers.record(id, sequence, firstUnacked, { request, reply: decodeReply(reader) }, time);
+    }
+    const caller = this.base.callers.get(id);
+    if (caller !== undefined) caller.firstUnacked = firstUnacked;
+  }
+
+  #finish(): void {
+    const { base } = this;
+    const { meta } = this;
+    for (const entry of this.#loaded()) {
+      if (!entry.newest.deleted && entry.newest.lease !== 0n) base.leases.attach(entry.newest.lease, entry.newest.key);
+    }
+    base.versions.revision = meta.revision;
+    base.appliedIndex = meta.index;
+    base.term = meta.term;
+    base.time = meta.time;
+    for (const alarm of meta.alarms) base.alarms.add(alarm);
+    this.#keys = [];
+    this.#versions = [];
+    this.#complete = true;
+  }
+}
+
+function readMeta(bytes: Bytes): SnapshotMeta {
+  try {
+    const read = JSON.parse(bytes) as SnapshotMeta & { readonly format: number };
+    if (read.format === FORMAT && Number.isSafeInteger(read.index)) return read;
+  } catch {
+    // Falls through to the one error below: what the parser says helps nobody.
+  }
+  throw new Malformed("a first record in an unknown format");
+}

@@ -1,0 +1,246 @@
+/**
+ * The versions of all keys: multi-version storage in memory, with the log of changes that watches read.
+ *
+ * Invariants: I1 a key's versions are linked newest to oldest and their revisions descend. I2 `history` holds every
+ * change after `compactRevision` in the order (revision, position in its transaction), and shares its objects with
+ * the chains. I3 a key is in the index exactly while it has a version that a readable revision can see.
+ * Source: the data model of etcd v3 (mvcc).
+ * Leaves out: leases, callers and quotas (beside it), evaluation (above it).
+ */
+import { assert } from "../base/assert.ts";
+import type { Bytes } from "../base/bytes.ts";
+import { OrderedMap } from "../base/ordered-map.ts";
+import type { KeyValue } from "../contract/requests.ts";
+
+/** What a version costs beside its key and value, for accounting: the object and its place in the history. */
+export const VERSION_OVERHEAD_BYTES = 96;
+
+/** One version of a key; `version` 0 marks a deletion. */
+export class Version implements KeyValue {
+  readonly key: Bytes;
+  readonly value: Bytes;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  readonly version: number;
+  readonly lease: bigint;
+  /** The version before it, until compaction makes it unreadable. */
+  older: Version | undefined;
+
+  constructor(kv: KeyValue, older: Version | undefined) {
+    this.key = kv.key;
+    this.value = kv.value;
+    this.createRevision = kv.createRevision;
+    this.modRevision = kv.modRevision;
+    this.version = kv.version;
+    this.lease = kv.lease;
+    this.older = older;
+  }
+
+  get deleted(): boolean {
+    return this.version === 0;
+  }
+  get bytes(): number {
+    return this.key.length + this.value.length + VERSION_OVERHEAD_BYTES;
+  }
+}
+
+/** A key and its newest version. */
+export interface KeyEntry {
+  newest: Version;
+}
+
+/** The plain form of a version: what leaves the keyspace. */
+export function plain(version: KeyValue): KeyValue {
+  return {
+    key: version.key,
+    value: version.value,
+    createRevision: version.createRevision,
+    modRevision: version.modRevision,
+    version: version.version,
+    lease: version.lease,
+  };
+}
+
+/** The newest version at or before `revision`; deletions are undefined. */
+export function visibleAt(entry: KeyEntry, revision: number): Version | undefined {
+  let at: Version | undefined = entry.newest;
+  while (at !== undefined && at.modRevision > revision) at = at.older;
+  return at === undefined || at.deleted ? undefined : at;
+}
+
+export class Versions {
+  readonly #index = new Map<Bytes, KeyEntry>();
+  #ordered: OrderedMap<KeyEntry> = new OrderedMap();
+  /** Changes after `compactRevision`; the first `#dropped` slots are already compacted. */
+  #history: Version[] = [];
+  #dropped = 0;
+  #bytes = 0;
+  #liveKeys = 0;
+  revision = 1;
+  compactRevision = 0;
+
+  /** Bytes of all versions kept, with their overhead. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+  get liveKeys(): number {
+    return this.#liveKeys;
+  }
+  /** How many changes can be watched. */
+  get historyLength(): number {
+    return this.#history.length - this.#dropped;
+  }
+
+  get(key: Bytes): Version | undefined {
+    const newest = this.#index.get(key)?.newest;
+    return newest === undefined || newest.deleted ? undefined : newest;
+  }
+
+  entry(key: Bytes): KeyEntry | undefined {
+    return this.#index.get(key);
+  }
+
+  /** Visits the entries of [from, end) in key order, also those whose newest version is a deletion. */
+  scan(from: Bytes, end: Bytes | undefined, visit: (entry: KeyEntry) => boolean): boolean {
+    return this.#ordered.scan(from, end, (_key, entry) => visit(entry));
+  }
+
+  scanDown(from: Bytes, end: Bytes | undefined, visit: (entry: KeyEntry) => boolean): boolean {
+    return this.#ordered.scanDown(from, end, (_key, entry) => visit(entry));
+  }
+
+  put(key: Bytes, value: Bytes, lease: bigint, revision: number): Version {
+    const entry = this.#index.get(key);
+    const before = entry?.newest;
+    const created = before === undefined || before.deleted;
+    const version = new Version(
+      {
+        key: before?.key ?? key,
+        value,
+        createRevision: created ? revision : before.createRevision,
+        modRevision: revision,
+        version: created ? 1 : before.version + 1,
+        lease,
+      },
+      before,
+    );
+    if (created) this.#liveKeys++;
+    this.#append(version, entry);
+    return version;
+  }
+
+  delete(key: Bytes, revision: number): Version {
+    const entry = this.#index.get(key);
+    assert(entry !== undefined && !entry.newest.deleted, "delete: the key must exist");
+    const gone = { key: entry.newest.key, value: "" as Bytes, createRevision: 0, modRevision: revision, version: 0, lease: 0n };
+    const version = new Version(gone, entry.newest);
+    this.#liveKeys--;
+    this.#append(version, entry);
+    return version;
+  }
+
+  #append(version: Version, entry: KeyEntry | undefined): void {
+    this.#bytes += version.bytes;
+    this.#history.push(version);
+    if (entry !== undefined) {
+      entry.newest = version;
+      return;
+    }
+    const fresh: KeyEntry = { newest: version };
+    this.#index.set(version.key, fresh);
+    this.#ordered.set(version.key, fresh);
+  }
+
+  /** Position in the history of the first change at or after `revision`; valid until the next compaction step. */
+  seek(revision: number): number {
+    let low = this.#dropped;
+    let high = this.#history.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#history[middle] as Version).modRevision < revision) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The change at a position from `seek`, or undefined past the end. */
+  change(position: number): Version | undefined {
+    return this.#history[position];
+  }
+
+  /**
+   * Removes what no revision ≥ `compactRevision` can see, at most to `limit`; yields about every 1,024 changes. A pinned
+   * older revision must lower `limit`.
+   */
+  *compactWork(limit: number): Generator<undefined, undefined> {
+    assert(limit <= this.compactRevision, "compaction past the compacted revision");
+    let steps = 0;
+    for (let at = this.#dropped; at < this.#history.length; at = this.#dropped) {
+      const change = this.#history[at] as Version;
+      if (change.modRevision > limit) break;
+      this.#dropped++;
+      this.#forget(change);
+      if (++steps % 1_024 === 0) {
+        this.#shrink();
+        yield;
+      }
+    }
+    this.#shrink();
+    return undefined;
+  }
+
+  /** The change stays readable, what was before it does not; a deletion that is the newest leaves the index. */
+  #forget(change: Version): void {
+    if (change.older !== undefined) {
+      this.#bytes -= change.older.bytes;
+      change.older = undefined;
+    }
+    if (!change.deleted) return;
+    const entry = this.#index.get(change.key);
+    if (entry?.newest !== change) return;
+    this.#bytes -= change.bytes;
+    this.#index.delete(change.key);
+    this.#ordered.delete(change.key);
+  }
+
+  #shrink(): void {
+    if (this.#dropped < 4_096 || this.#dropped * 2 < this.#history.length) return;
+    this.#history = this.#history.slice(this.#dropped);
+    this.#dropped = 0;
+  }
+
+  /** Loads versions in key order, then changes in revision order: the two sections of a snapshot. */
+  load(keys: readonly Bytes[], base: readonly (Version | undefined)[]): readonly KeyEntry[] {
+    assert(this.#index.size === 0, "load: only into an empty store");
+    const entries: KeyEntry[] = new Array<KeyEntry>(keys.length);
+    for (let at = 0; at < keys.length; at++) {
+      const version = base[at];
+      const key = keys[at] as Bytes;
+      // A key without a base version gets its first one from the changes that follow.
+      const entry: KeyEntry = { newest: version ?? UNBORN };
+      entries[at] = entry;
+      this.#index.set(key, entry);
+      if (version === undefined) continue;
+      this.#bytes += version.bytes;
+      this.#liveKeys++;
+    }
+    this.#ordered = OrderedMap.fromSorted(keys, entries);
+    return entries;
+  }
+
+  /** Appends a loaded change to the key at `entry`. */
+  loadChange(entry: KeyEntry, kv: KeyValue): void {
+    const before = entry.newest === UNBORN ? undefined : entry.newest;
+    const version = new Version(kv, before);
+    const wasLive = before !== undefined && !before.deleted;
+    this.#liveKeys += (version.deleted ? 0 : 1) - (wasLive ? 1 : 0);
+    this.#bytes += version.bytes;
+    this.#history.push(version);
+    entry.newest = version;
+  }
+}
+
+const UNBORN = new Version(
+  { key: "" as Bytes, value: "" as Bytes, createRevision: 0, modRevision: 0, version: 0, lease: 0n },
+  undefined,
+);

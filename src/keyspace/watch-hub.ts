@@ -1,0 +1,302 @@
+/**
+ * Watches over committed changes.
+ *
+ * Invariants: I1 a watch gets every change of its range from its start revision once, in order, a revision never
+ * split unless it asked for fragments. I2 a watch that is held costs a position in the history, not a buffer. I3 when
+ * compaction passes a position, the watch ends and says from where to read on: never a gap.
+ * Source: the watch guarantees of etcd v3 (ordered, unique, reliable, atomic, resumable, bookmarkable).
+ */
+import type { Bytes } from "../base/bytes.ts";
+import { printable } from "../base/bytes.ts";
+import type { Failure } from "../base/errors.ts";
+import { failure } from "../base/errors.ts";
+import type { WatchBatch, WatchEvent, WatchRequest } from "../contract/keyspace.ts";
+import type { Base } from "./base.ts";
+import { scanEnd } from "./range.ts";
+import type { Version } from "./versions.ts";
+import { plain } from "./versions.ts";
+
+/** Where a watch delivers. All calls come from `deliver()`, never from inside `open()`. */
+export interface WatchSink {
+  /** The watch stands at `revision`: called once, first. */
+  started(revision: number): void;
+  /** False: hold further batches until `resume()`. */
+  batch(batch: WatchBatch): boolean;
+  /** Over, with COMPACTED, SLOW_CONSUMER, SHUTDOWN or the failure of an argument; called once, last. */
+  ended(failure: Failure): void;
+}
+
+/** A registered watch. */
+export interface WatchHandle {
+  resume(): void;
+  /** Asks for an empty batch once everything up to now has been delivered. */
+  progress(): void;
+  cancel(): void;
+}
+
+/** Changes looked at for one watch before the others get their turn. */
+const TURN_CHANGES = 2_048;
+/** Size from which a batch is closed, and at which a revision is split for watches that allow it. */
+const BATCH_BYTES = 1.5 * (1 << 20);
+
+interface Watcher {
+  readonly request: WatchRequest;
+  readonly sink: WatchSink;
+  /** Next revision to look at. */
+  next: number;
+  /** Events of `next` already sent, when a revision was split. */
+  sentOfNext: number;
+  started: boolean;
+  held: boolean;
+  behind: boolean;
+  wantsProgress: boolean;
+  over: boolean;
+}
+
+export class WatchHub {
+  readonly #base: Base;
+  readonly #byKey = new Map<Bytes, Set<Watcher>>();
+  readonly #ranges = new Set<Watcher>();
+  /** Watchers that have something to do at the next delivery. */
+  readonly #pending = new Set<Watcher>();
+  #delivered: number;
+  #count = 0;
+  /** Called when a delivery is needed though nothing was applied. */
+  readonly #wake: () => void;
+
+  constructor(base: Base, wake: () => void) {
+    this.#base = base;
+    this.#delivered = base.revision;
+    this.#wake = wake;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  open(request: WatchRequest, sink: WatchSink): WatchHandle {
+    const start = request.startRevision ?? 0;
+    const watcher: Watcher = {
+      request,
+      sink,
+      next: start > 0 ? start : this.#base.revision + 1,
+      sentOfNext: 0,
+      started: false,
+      held: false,
+      behind: true,
+      wantsProgress: false,
+      over: false,
+    };
+    this.#register(watcher);
+    this.#schedule(watcher);
+    return {
+      resume: () => {
+        watcher.held = false;
+        this.#schedule(watcher);
+      },
+      progress: () => {
+        watcher.wantsProgress = true;
+        this.#schedule(watcher);
+      },
+      cancel: () => this.#remove(watcher),
+    };
+  }
+
+  /** Ends all watches with `reason`. */
+  endAll(reason: Failure): void {
+    const all = [...this.#ranges, ...[...this.#byKey.values()].flatMap((set) => [...set])];
+    for (const watcher of all) this.#end(watcher, reason);
+  }
+
+  /** Sends progress to every watch that asked for it and has nothing outstanding. */
+  progressAll(): void {
+    const all = [...this.#ranges, ...[...this.#byKey.values()].flatMap((set) => [...set])];
+    for (const watcher of all) {
+      if (watcher.request.progress !== true) continue;
+      watcher.wantsProgress = true;
+      this.#pending.add(watcher);
+    }
+    if (this.#pending.size > 0) this.#wake();
+  }
+
+  /** Hands out what has been applied since the last call; true if more is waiting for another turn. */
+  deliver(): boolean {
+    this.#markTouched();
+    this.#delivered = this.#base.revision;
+    for (const watcher of [...this.#pending]) {
+      this.#pending.delete(watcher);
+      this.#turn(watcher);
+    }
+    return this.#pending.size > 0;
+  }
+
+  #schedule(watcher: Watcher): void {
+    if (watcher.over) return;
+    this.#pending.add(watcher);
+    this.#wake();
+  }
+
+  #register(watcher: Watcher): void {
+    this.#count++;
+    if (watcher.request.end !== undefined) {
+      this.#ranges.add(watcher);
+      return;
+    }
+    const key = watcher.request.key;
+    const same = this.#byKey.get(key);
+    if (same === undefined) this.#byKey.set(key, new Set([watcher]));
+    else same.add(watcher);
+  }
+
+  #remove(watcher: Watcher): void {
+    if (watcher.over) return;
+    watcher.over = true;
+    this.#count--;
+    this.#pending.delete(watcher);
+    this.#ranges.delete(watcher);
+    const same = this.#byKey.get(watcher.request.key);
+    if (same?.delete(watcher) === true && same.size === 0) this.#byKey.delete(watcher.request.key);
+  }
+
+  #end(watcher: Watcher, reason: Failure): void {
+    this.#remove(watcher);
+    watcher.sink.ended(reason);
+  }
+
+  /** Finds which watches the new changes concern; the others move on without looking. */
+  #markTouched(): void {
+    const ranges = [...this.#ranges].filter((watcher) => !watcher.behind);
+    for (let at = this.#base.changesFrom(this.#delivered + 1); ; at++) {
+      const change = this.#base.change(at);
+      if (change === undefined) break;
+      for (const watcher of this.#byKey.get(change.key) ?? []) this.#touch(watcher, change.modRevision);
+      for (const watcher of ranges) if (within(watcher.request, change.key)) this.#touch(watcher, change.modRevision);
+    }
+  }
+
+  #touch(watcher: Watcher, revision: number): void {
+    if (watcher.behind || revision < watcher.next) return;
+    watcher.behind = true;
+    watcher.next = revision;
+    this.#pending.add(watcher);
+  }
+
+  #turn(watcher: Watcher): void {
+    if (!watcher.started && !this.#start(watcher)) return;
+    if (watcher.held) return;
+    if (watcher.behind && !this.#catchUp(watcher)) return;
+    if (watcher.wantsProgress && !watcher.behind) {
+      watcher.wantsProgress = false;
+      const revision = Math.max(this.#base.revision, watcher.next - 1);
+      if (this.#base.revision >= watcher.next - 1) this.#send(watcher, { revision, events: [], partial: false });
+    }
+  }
+
+  #start(watcher: Watcher): boolean {
+    const bounds = watcher.request;
+    const empty = bounds.end !== undefined && scanEnd(bounds.end) !== undefined && bounds.key >= bounds.end;
+    if (empty) {
+      const what = "names an empty range";
+      const remedy = "Give an end above the key, or none.";
+      this.#end(watcher, failure("INVALID", { object: `watch ${printable(bounds.key)}`, what, remedy }));
+      return false;
+    }
+    watcher.started = true;
+    watcher.sink.started(this.#base.revision);
+    return !watcher.over;
+  }
+
+  /** Reads the history for one watch; false if its turn ended before it was done. */
+  #catchUp(watcher: Watcher): boolean {
+    const compacted = this.#base.compactRevision;
+    if (watcher.next < compacted) {
+      this.#end(watcher, passed(watcher, compacted));
+      return false;
+    }
+    const events: WatchEvent[] = [];
+    let bytes = 0;
+    let looked = 0;
+    let at = this.#base.changesFrom(watcher.next);
+    for (let change = this.#base.change(at); change !== undefined; change = this.#base.change(++at)) {
+      const opensRevision = change.modRevision !== this.#base.change(at - 1)?.modRevision;
+      if (opensRevision && (bytes >= BATCH_BYTES || looked >= TURN_CHANGES)) {
+        return this.#flush(watcher, events, change.modRevision - 1);
+      }
+      looked++;
+      if (!wanted(watcher.request, change)) continue;
+      if (watcher.sentOfNext > 0 && change.modRevision === watcher.next && looked <= watcher.sentOfNext) continue;
+      events.push(eventOf(watcher.request, change, compacted));
+      bytes += change.bytes;
+      if (watcher.request.fragment === true && bytes >= BATCH_BYTES) {
+        return this.#fragment(watcher, events, change.modRevision, at);
+      }
+    }
+    watcher.behind = false;
+    watcher.sentOfNext = 0;
+    const future = watcher.next > this.#base.revision;
+    if (!future) watcher.next = this.#base.revision + 1;
+    if (future && events.length === 0) return true;
+    return events.length === 0 || this.#send(watcher, { revision: this.#base.revision, events, partial: false });
+  }
+
+  /** Ends a turn at a revision's edge; the watch comes back for the rest. */
+  #flush(watcher: Watcher, events: readonly WatchEvent[], revision: number): false {
+    watcher.next = revision + 1;
+    watcher.sentOfNext = 0;
+    this.#pending.add(watcher);
+    if (events.length > 0) this.#send(watcher, { revision, events, partial: false });
+    return false;
+  }
+
+  /** Ends a batch in the middle of a revision, for a watch that allows it. */
+  #fragment(watcher: Watcher, events: readonly WatchEvent[], revision: number, at: number): false {
+    const first = this.#base.changesFrom(revision);
+    watcher.next = revision;
+    watcher.sentOfNext = at - first + 1;
+    const partial = this.#base.change(at + 1)?.modRevision === revision;
+    if (!partial) {
+      watcher.next = revision + 1;
+      watcher.sentOfNext = 0;
+    }
+    this.#pending.add(watcher);
+    this.#send(watcher, { revision, events, partial });
+    return false;
+  }
+
+  #send(watcher: Watcher, batch: WatchBatch): boolean {
+    if (watcher.sink.batch(batch)) return true;
+    watcher.held = true;
+    this.#pending.delete(watcher);
+    return false;
+  }
+}
+
+function within(request: WatchRequest, key: Bytes): boolean {
+  if (request.end === undefined) return key === request.key;
+  const end = scanEnd(request.end);
+  return key >= request.key && (end === undefined || key < end);
+}
+
+function wanted(request: WatchRequest, change: Version): boolean {
+  if (!within(request, change.key)) return false;
+  return request.without === undefined || request.without !== (change.deleted ? "delete" : "put");
+}
+
+function eventOf(request: WatchRequest, change: Version, compacted: number): WatchEvent {
+  const kind = change.deleted ? "delete" : "put";
+  const older = change.older;
+  const shown = request.prevKv === true && older !== undefined && !older.deleted && change.modRevision > compacted;
+  return { kind, kv: plain(change), ...(shown ? { prevKv: plain(older) } : {}) };
+}
+
+/** A watch whose changes are gone: at its start it is told so, later it was too slow. */
+function passed(watcher: Watcher, compactRevision: number): Failure {
+  const object = `watch ${printable(watcher.request.key)}`;
+  const slow = watcher.held || watcher.sentOfNext > 0;
+  return failure(slow ? "SLOW_CONSUMER" : "COMPACTED", {
+    object,
+    what: `changes from revision ${watcher.next} on have been compacted, the oldest is ${compactRevision}`,
+    remedy: "Read the present state and watch from the revision after it.",
+    details: { compactRevision, resumeRevision: watcher.next },
+  });
+}
