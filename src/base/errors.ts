@@ -48,6 +48,7 @@ export type ErrorCode =
   | "DATA_DIR_IN_USE"
   | "DAMAGED"
   | "DISK"
+  | "BUG"
   | "CLOCK_JUMP"
   | "ADDRESS_IN_USE";
 /** What each code means for the caller, unless the site knows better. */
@@ -89,6 +90,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, { readonly outcome: Outcome
   DATA_DIR_IN_USE: { outcome: "definite", retry: "never" },
   DAMAGED: { outcome: "definite", retry: "never" },
   DISK: { outcome: "indefinite", retry: "never" },
+  BUG: { outcome: "indefinite", retry: "never" },
   CLOCK_JUMP: { outcome: "definite", retry: "never" },
   ADDRESS_IN_USE: { outcome: "definite", retry: "never" },
 };

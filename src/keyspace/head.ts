@@ -38,7 +38,7 @@ const REVOKE_PAGE = 5_000;
 /** Commands of one caller whose replies are kept. */
 const CALLER_WINDOW_MAX = 4_096;
 /** Uncommitted bytes beyond which commands are turned away. */
-const OVERLAY_BYTES_MAX: number = 64 << 20;
+const OVERLAY_BYTES_MAX: number = 6 << 20;
 
 export interface HeadOptions {
   readonly procedures: ProcedureSet;

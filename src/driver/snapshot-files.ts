@@ -1,0 +1,127 @@
+/**
+ * Snapshots as files: records framed with length and checksum, written beside, synced, renamed, the directory synced.
+ *
+ * Invariant: a file under a snapshot's name is whole; what is half written has another name and is removed at start.
+ */
+import { ByteReader, ByteWriter, Malformed } from "../base/codec.ts";
+import { crc32cOf } from "../base/crc32c.ts";
+import { fail } from "../base/errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Disk, DiskFile } from "../ports/disk.ts";
+import type { Base } from "../keyspace/base.ts";
+import { exportWork, Importer } from "../keyspace/snapshot.ts";
+import { SLICE_MS } from "./slices.ts";
+
+const NAME = /^snapshot-(\d{16})\.snap$/;
+const FRAME_BYTES = 8;
+/** A record longer than this is damage, not data. */
+const RECORD_BYTES_MAX: number = 64 << 20;
+const READ_BYTES: number = 4 << 20;
+
+export function snapshotName(index: number): string {
+  return `snapshot-${String(index).padStart(16, "0")}.snap`;
+}
+
+/** The snapshots of a directory, newest first. */
+export function snapshotNames(names: readonly string[]): readonly string[] {
+  return names.filter((name) => NAME.test(name)).sort().reverse();
+}
+
+/** Frames the records of the present state one by one; the caller writes them where it likes. */
+export function* snapshotFrames(base: Base): Generator<Uint8Array, undefined> {
+  const writer = new ByteWriter();
+  for (const record of exportWork(base)) {
+    writer.reset();
+    writer.u32(record.length);
+    writer.u32(crc32cOf(record, 0, record.length));
+    writer.array(record);
+    yield writer.take();
+  }
+  return undefined;
+}
+
+/** Writes the present state; returns the index that it covers. The base may be applied to meanwhile. */
+export async function writeSnapshot(disk: Disk, clock: Clock, base: Base): Promise<number> {
+  const index = base.appliedIndex;
+  const name = snapshotName(index);
+  const names = await disk.list();
+  if (names.includes(name)) return index;
+  if (names.includes(`${name}.new`)) await disk.remove(`${name}.new`);
+  const frames = snapshotFrames(base);
+  // The first step pins the state: it must be taken before anything else is applied.
+  let step = frames.next();
+  const file = await disk.open(`${name}.new`, { mode: "create" });
+  let at = 0;
+  while (step.done !== true) {
+    await file.write(at, step.value);
+    at += step.value.length;
+    const started = clock.monotonicMs();
+    step = frames.next();
+    if (clock.monotonicMs() - started > SLICE_MS) await new Promise<void>((resolve) => clock.soon(resolve));
+  }
+  await file.sync();
+  await file.close();
+  await disk.rename(`${name}.new`, name);
+  await disk.syncDirectory();
+  for (const older of snapshotNames(await disk.list())) if (older < name) await disk.remove(older);
+  return index;
+}
+
+/** Reads a snapshot file back into a base. A file that does not verify is refused with DAMAGED. */
+export async function readSnapshot(disk: Disk, name: string): Promise<Base> {
+  const file = await disk.open(name, { mode: "read" });
+  try {
+    return await readFrames(file);
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    throw fail(
+      "DAMAGED",
+      {
+        object: `snapshot ${name} of ${disk.label}`,
+        what: `does not verify: ${error.message}`,
+        remedy: "Restore another snapshot into an empty directory; nothing here was changed.",
+      },
+      error,
+    );
+  } finally {
+    await file.close();
+  }
+}
+
+async function readFrames(file: DiskFile): Promise<Base> {
+  const importer = new Importer();
+  const size = await file.size();
+  let pending = new Uint8Array(0);
+  for (let at = 0; at < size; ) {
+    const read = await file.read(at, Math.min(READ_BYTES, size - at));
+    if (read.length === 0) break;
+    at += read.length;
+    pending = joined(pending, read);
+    pending = pending.subarray(addFrames(importer, pending));
+  }
+  if (pending.length > 0) throw new Malformed("it ends inside a record");
+  return importer.take();
+}
+
+function joined(left: Uint8Array, right: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(left.length + right.length);
+  both.set(left);
+  both.set(right, left.length);
+  return both;
+}
+
+/** Takes the whole frames at the front of `array`; returns how many bytes they were. */
+export function addFrames(importer: Importer, array: Uint8Array): number {
+  let at = 0;
+  while (array.length - at >= FRAME_BYTES) {
+    const header = new ByteReader(array, at, at + FRAME_BYTES);
+    const [length, checksum] = [header.u32(), header.u32()];
+    if (length > RECORD_BYTES_MAX) throw new Malformed("a record of an impossible length");
+    const end = at + FRAME_BYTES + length;
+    if (end > array.length) break;
+    if (crc32cOf(array, at + FRAME_BYTES, end) !== checksum) throw new Malformed("a record whose checksum does not match");
+    importer.add(array.subarray(at + FRAME_BYTES, end));
+    at = end;
+  }
+  return at;
+}

@@ -1,0 +1,84 @@
+/**
+ * A watch as an async iterable: what a sink is given, a loop takes.
+ *
+ * Bound: at most 64 batches wait for the loop; beyond that the source is held, which costs it a position and no
+ * buffer. Overflow therefore never drops anything: the source ends the watch itself if history passes it by.
+ */
+import type { Failure } from "../base/errors.ts";
+import { QuorateError } from "../base/errors.ts";
+import type { Watch, WatchBatch } from "../contract/keyspace.ts";
+import type { WatchHandle, WatchSink } from "../keyspace/watch-hub.ts";
+
+const WAITING_MAX = 64;
+
+/** Opens a watch through `open` when the stream is made; `signal` ends it quietly. */
+export function watchStream(open: (sink: WatchSink) => WatchHandle, signal: AbortSignal | undefined): Watch {
+  const waiting: WatchBatch[] = [];
+  let held = false;
+  let over = false;
+  let failed: Failure | undefined;
+  let wake: () => void = () => {};
+  let isReady: (revision: number) => void = () => {};
+  let notReady: (error: Error) => void = () => {};
+  const ready = new Promise<number>((resolve, reject) => {
+    isReady = resolve;
+    notReady = reject;
+  });
+  // Whoever does not ask for `ready` learns of a failure from the loop.
+  ready.catch(() => {});
+  const finish = (failure: Failure | undefined): void => {
+    if (over) return;
+    over = true;
+    failed = failure;
+    signal?.removeEventListener("abort", onAbort);
+    if (failure !== undefined) notReady(new QuorateError(failure));
+    wake();
+  };
+  const handle = open({
+    started: (revision) => isReady(revision),
+    batch: (batch) => {
+      waiting.push(batch);
+      wake();
+      held = waiting.length >= WAITING_MAX;
+      return !held;
+    },
+    ended: finish,
+  });
+  const cancel = (): void => {
+    handle.cancel();
+    finish(undefined);
+  };
+  const onAbort = (): void => cancel();
+  if (signal?.aborted === true) cancel();
+  else signal?.addEventListener("abort", onAbort, { once: true });
+
+  async function next(): Promise<IteratorResult<WatchBatch>> {
+    for (;;) {
+      const batch = waiting.shift();
+      if (batch !== undefined) {
+        if (held && waiting.length === 0) {
+          held = false;
+          handle.resume();
+        }
+        return { done: false, value: batch };
+      }
+      if (over) {
+        if (failed === undefined) return { done: true, value: undefined };
+        throw new QuorateError(failed);
+      }
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  }
+  return {
+    ready,
+    [Symbol.asyncIterator]: () => ({
+      next,
+      return: () => {
+        cancel();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    }),
+  };
+}

@@ -1,0 +1,21 @@
+/**
+ * What a leader proposes by itself: the end of leases whose time is over, of idle callers and of old history, and the
+ * alarm about the clock. All of it is evaluated at the head and logged like any command.
+ */
+import type { ReplicaParts } from "./replica.ts";
+
+/** Leases whose end is proposed in one tick. */
+const EXPIRIES_PER_TICK = 512;
+
+export function maintain(parts: ReplicaParts, time: number, monotonicMs: number): void {
+  const { base, head, retention } = parts;
+  for (const id of base.leases.expired(monotonicMs, EXPIRIES_PER_TICK)) head.expire(id);
+  if (head.openCount > 0) return;
+  const idle = base.callers.idle(time - retention.callerIdleMs);
+  if (idle.length > 0) head.propose(idle.map((id) => ({ kind: "callerClosed", id })));
+  const trim = base.trimTarget(retention.historyMs, retention.historyBytes);
+  if (trim !== undefined) head.propose([{ kind: "compacted", revision: trim }]);
+  if (parts.time.disagrees !== base.alarms.has("CLOCK")) {
+    head.propose([{ kind: "alarmed", alarm: "CLOCK", on: parts.time.disagrees }]);
+  }
+}

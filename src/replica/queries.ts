@@ -1,0 +1,60 @@
+/** Which requests are answered from committed state alone, and the answers that need no slicing. */
+import type { Failure } from "../base/errors.ts";
+import { failure } from "../base/errors.ts";
+import type { Query, Request, Response } from "../contract/requests.ts";
+import type { Base } from "../keyspace/base.ts";
+import { invalid } from "../keyspace/validate.ts";
+
+const QUERIES: ReadonlySet<Request["kind"]> = new Set([
+  "range",
+  "leaseTimeToLive",
+  "leases",
+  "leaseKeepAlive",
+  "hash",
+  "status",
+]);
+
+export function isQuery(request: Request): request is Query {
+  return QUERIES.has(request.kind);
+}
+
+/** The answer, a piece of long work that gives it, or why there is none. `status` is the driver's. */
+export function answer(
+  base: Base,
+  query: Exclude<Query, { readonly kind: "status" }>,
+  nowMs: number,
+): { readonly work: Generator<undefined, Response> } | { readonly response: Response } | { readonly failure: Failure } {
+  switch (query.kind) {
+    case "range": {
+      const refused = invalid(query);
+      if (refused !== undefined) return { failure: refused };
+      return worked(base.range(query));
+    }
+    case "hash":
+      return worked(base.hash(query.revision));
+    case "leases":
+      return { response: { revision: base.revision, ids: base.leases.ids() } };
+    case "leaseTimeToLive":
+      return { response: base.leaseTimeToLive(query.id, query.keys === true, nowMs) };
+    case "leaseKeepAlive": {
+      const { revision } = base;
+      const renewed = base.leases.renew(query.id, nowMs);
+      return { response: { revision, ttlMs: renewed ? base.leases.remainingMs(query.id, nowMs) : 0 } };
+    }
+  }
+}
+
+function worked(
+  found: Generator<undefined, Response> | Failure,
+): { readonly work: Generator<undefined, Response> } | { readonly failure: Failure } {
+  return "code" in found ? { failure: found } : { work: found };
+}
+
+/** The failure of every request that a stopped replica gets. */
+export function stopped(reason: Failure): Failure {
+  return failure("SHUTDOWN", {
+    object: "replica",
+    what: `has stopped: ${reason.code} ${reason.what}`,
+    remedy: "Start it again, or connect to another one.",
+  });
+}
