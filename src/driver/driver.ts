@@ -93,6 +93,7 @@ class Pump implements Driver {
   readonly #hub: WatchHub;
   readonly #opened: OpenedDirectory | undefined;
   readonly #clock: Clock;
+  readonly #time: KeyspaceTime;
   readonly #done = new Map<number, (reply: Reply) => void>();
   readonly #stopListeners: ((failure: Failure) => void)[] = [];
   readonly #ids: { readonly clusterId: bigint; readonly memberId: bigint };
@@ -119,6 +120,7 @@ class Pump implements Driver {
     this.#base = base;
     this.#opened = opened;
     this.#clock = options.clock;
+    this.#time = time;
     this.#quotaBytes = options.quotaBytes ?? 1 << 30;
     this.#head = new Head(base, {
       procedures: options.procedures,
@@ -182,7 +184,7 @@ class Pump implements Driver {
       leases: base.leases.count,
       watchers: this.#hub.count,
       alarms: [...base.alarms],
-      time: base.time,
+      time: Math.max(base.time, this.#time.advance(this.#clock.monotonicMs(), this.#clock.wallMs())),
       procedures: this.#head.procedureNames,
     };
   }

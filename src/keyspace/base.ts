@@ -111,7 +111,13 @@ export class Base {
       case "callerClosed":
         return this.callers.close(meta.id);
       case "replied":
-        return this.callers.record(meta.id, meta.sequence, meta.firstUnacked, meta, time);
+        return this.callers.record(
+          meta.id,
+          meta.sequence,
+          meta.firstUnacked,
+          { request: meta.request, reply: meta.reply },
+          time,
+        );
       case "compacted":
         if (meta.revision > this.versions.compactRevision) this.versions.compactRevision = meta.revision;
         return;
@@ -229,18 +235,14 @@ export class Base {
     while ((this.#timeline[1]?.time ?? Infinity) <= this.time - keepMs) {
       target = (this.#timeline.shift() as { revision: number }).revision;
     }
-    const superseded = this.versions.historyLength - this.versions.liveKeys;
-    if (superseded > 0 && this.#historyBytes() > keepBytes) {
-      const middle = this.versions.seek(this.compactRevision + 1) + (this.versions.historyLength >> 1);
+    // While a pin holds back what is already compacted, its bytes say nothing about the rest.
+    const settled = this.versions.watchableFrom >= this.compactRevision;
+    if (settled && this.versions.historyBytes > keepBytes) {
+      const first = this.versions.seek(this.compactRevision + 1);
+      const middle = first + ((this.versions.seek(this.revision + 1) - first) >> 1);
       target = Math.max(target, this.versions.change(middle)?.modRevision ?? 0);
     }
     return target > this.compactRevision ? target : undefined;
-  }
-
-  /** An estimate: the share of all versions that is history beyond one version per live key. */
-  #historyBytes(): number {
-    const kept = Math.max(1, this.versions.historyLength + this.versions.liveKeys);
-    return this.versions.bytes * ((this.versions.historyLength - this.versions.liveKeys) / kept);
   }
 
   /** The changes of [revision, …) for watches. */

@@ -43,7 +43,7 @@ export class Callers {
   record(id: bigint, sequence: number, firstUnacked: number, kept: KeptReply, time: number): void {
     const caller = this.#byId.get(id);
     if (caller === undefined) return;
-    caller.replies.set(sequence, kept);
+    if (sequence >= caller.firstUnacked) caller.replies.set(sequence, kept);
     caller.lastTime = time;
     if (firstUnacked <= caller.firstUnacked) return;
     caller.firstUnacked = firstUnacked;

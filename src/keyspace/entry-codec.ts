@@ -45,8 +45,8 @@ const requests: Codec<Request["kind"]> = oneOf<Request["kind"]>([
 export function encodeEntry(writer: ByteWriter, entry: Entry): void {
   writer.uint(entry.index);
   writer.uint(entry.term);
-  // Time is kept to a thousandth of a millisecond.
-  writer.uint(Math.floor(entry.time * 1_000));
+  // Time is kept to a thousandth of a millisecond. Rounding, because k / 1000 * 1000 may fall short of k.
+  writer.uint(Math.round(entry.time * 1_000));
   writer.uint(entry.transactions.length);
   for (const effects of entry.transactions) encodeEffects(writer, effects);
 }

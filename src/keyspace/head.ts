@@ -23,6 +23,7 @@ import type {
   Response,
   RunRequest,
 } from "../contract/requests.ts";
+import { Answered } from "./answered.ts";
 import type { Base } from "./base.ts";
 import type { Effects, MetaChange } from "./effects.ts";
 import { HeadReads, runProcedure } from "./head-run.ts";
@@ -66,6 +67,7 @@ export class Head {
   readonly #base: Base;
   readonly #options: HeadOptions;
   readonly #procedures: ProcedureSet;
+  readonly #answered = new Answered();
   #overlay: Overlay;
 
   constructor(base: Base, options: HeadOptions) {
@@ -103,13 +105,24 @@ export class Head {
   /** Leadership is lost: whatever is not committed was never evaluated. */
   rollback(): void {
     this.#overlay = new Overlay(this.#base);
+    this.#answered.clear();
   }
 
   /** Evaluates `command` at keyspace time `time`. */
   evaluate(command: Command, caller: CallerStamp | undefined, time: number): Evaluation {
     const known = caller === undefined ? undefined : this.#recall(caller);
     if (known !== undefined) return { reply: known, wrote: false };
-    const refused = invalid(command) ?? this.#overloaded();
+    const overloaded = this.#overloaded();
+    if (overloaded !== undefined) return { reply: { ok: false, failure: overloaded }, wrote: false };
+    const evaluation = this.#evaluateOnce(command, caller, time);
+    // Whatever left no record in the log must not take effect when a delayed copy of the command arrives.
+    const recorded = evaluation.wrote && evaluation.reply.ok;
+    if (caller !== undefined && !recorded) this.#answered.keep(caller, evaluation.reply);
+    return evaluation;
+  }
+
+  #evaluateOnce(command: Command, caller: CallerStamp | undefined, time: number): Evaluation {
+    const refused = invalid(command);
     if (refused !== undefined) return { reply: { ok: false, failure: refused }, wrote: false };
     const scratch = new Scratch(this.#overlay.layer, this.#overlay.revision + 1);
     try {
@@ -125,6 +138,7 @@ export class Head {
 
   /** Adds effects that the replica itself decides on, such as closing idle callers. */
   propose(meta: readonly MetaChange[]): void {
+    for (const change of meta) if (change.kind === "callerClosed") this.#answered.forget(change.id);
     this.#overlay.add({ revision: 0, changes: [], meta }, []);
   }
 
@@ -138,10 +152,10 @@ export class Head {
 
   #recall(stamp: CallerStamp): Reply | undefined {
     if (!this.#overlay.caller(stamp.id)) return { ok: false, failure: callerUnknown(stamp) };
-    const known = this.#overlay.reply(stamp.id, stamp.sequence);
+    const lowest = Math.max(this.#answered.acknowledge(stamp), this.#base.callers.get(stamp.id)?.firstUnacked ?? 1);
+    const known = this.#overlay.reply(stamp.id, stamp.sequence) ?? this.#answered.get(stamp);
     if (known !== undefined) return known;
-    const kept = this.#base.callers.get(stamp.id);
-    if (stamp.sequence < (kept?.firstUnacked ?? 1)) return { ok: false, failure: forgotten(stamp) };
+    if (stamp.sequence < lowest) return { ok: false, failure: forgotten(stamp) };
     if (stamp.sequence - stamp.firstUnacked < CALLER_WINDOW_MAX) return undefined;
     return { ok: false, failure: windowFull(stamp) };
   }
@@ -200,9 +214,9 @@ export class Head {
     };
   }
 
-  /** A past revision is in the base, unless it is one that the overlay still holds: then it is the head itself. */
+  /** The state at a past revision, which may be one that is evaluated but not committed. */
   #at(revision: number): RangeSource {
-    return revision > this.#base.revision ? this.#overlay.layer : this.#base.at(revision);
+    return revision > this.#base.revision ? this.#overlay.at(revision) : this.#base.at(revision);
   }
 
   #dispatch(command: Command, scratch: Scratch, time: number): Outcome {
@@ -221,8 +235,11 @@ export class Head {
         if (this.#overlay.lease(command.id) === undefined) throw new QuorateError(leaseNotFound(command.id));
         return this.#revokeWithin(command.id, scratch);
       case "callerOpen":
+        // Opening again must not forget the replies: an opening can be sent twice like anything else.
+        if (this.#overlay.caller(command.id)) return { response: { revision: this.#overlay.revision } };
         return this.#meta({ kind: "callerOpened", id: command.id });
       case "callerClose":
+        this.#answered.forget(command.id);
         return this.#meta({ kind: "callerClosed", id: command.id });
       case "compact":
         return this.#compact(command);

@@ -18,10 +18,16 @@ export interface Lease {
   endsAt: number;
 }
 
+/** When a lease would end, as far as was known when this was noted. */
+interface Ending {
+  readonly at: number;
+  readonly lease: Lease;
+}
+
 export class Leases {
   readonly #byId = new Map<bigint, Lease>();
-  /** A binary heap by the `at` of the entry; entries of renewed leases are corrected when they surface. */
-  #heap: { at: number; readonly id: bigint }[] = [];
+  /** A binary heap by `at`; entries of renewed leases are corrected, those of revoked ones dropped, on surfacing. */
+  #heap: Ending[] = [];
 
   get count(): number {
     return this.#byId.size;
@@ -29,20 +35,30 @@ export class Leases {
   get(id: bigint): Lease | undefined {
     return this.#byId.get(id);
   }
+  all(): Iterable<Lease> {
+    return this.#byId.values();
+  }
   ids(): readonly bigint[] {
     return [...this.#byId.keys()].sort((a, b) => (a < b ? -1 : 1));
   }
 
   grant(id: bigint, ttlMs: number, nowMs: number): void {
-    this.#byId.set(id, { id, ttlMs, keys: new Set(), fenced: false, endsAt: nowMs + ttlMs });
-    this.#push({ at: nowMs + ttlMs, id });
+    // The log keeps whole milliseconds: every replica must grant the same.
+    const whole = Math.floor(ttlMs);
+    const lease: Lease = { id, ttlMs: whole, keys: new Set(), fenced: false, endsAt: nowMs + whole };
+    this.#byId.set(id, lease);
+    this.#push({ at: lease.endsAt, lease });
   }
   revoke(id: bigint): void {
     this.#byId.delete(id);
   }
   fence(id: bigint): void {
     const lease = this.#byId.get(id);
-    if (lease !== undefined) lease.fenced = true;
+    if (lease === undefined || lease.fenced) return;
+    lease.fenced = true;
+    // Its end has begun: what is left of its keys goes with the next expiries, whatever time it had.
+    lease.endsAt = 0;
+    this.#push({ at: 0, lease });
   }
   attach(id: bigint, key: Bytes): void {
     this.#byId.get(id)?.keys.add(key);
@@ -64,26 +80,29 @@ export class Leases {
     return lease === undefined ? -1 : Math.max(0, lease.endsAt - nowMs);
   }
 
-  /** Every lease begins its full time now: after recovery or a change of leader. */
+  /** Every lease begins its full time now, unless its end has begun: after recovery or a change of leader. */
   extendAll(nowMs: number): void {
     this.#heap = [];
     for (const lease of this.#byId.values()) {
-      lease.endsAt = nowMs + lease.ttlMs;
-      this.#push({ at: lease.endsAt, id: lease.id });
+      lease.endsAt = lease.fenced ? 0 : nowMs + lease.ttlMs;
+      this.#push({ at: lease.endsAt, lease });
     }
   }
 
   /** Up to `limit` leases whose time has ended. They stay until revoked; ask again to get the same ones. */
   expired(nowMs: number, limit: number): readonly bigint[] {
     const found: bigint[] = [];
-    const again: { at: number; readonly id: bigint }[] = [];
+    const again: Ending[] = [];
     for (let top = this.#heap[0]; top !== undefined && top.at <= nowMs; top = this.#heap[0]) {
       if (found.length === limit) break;
       this.#pop();
-      const lease = this.#byId.get(top.id);
-      if (lease === undefined) continue;
+      const lease = top.lease;
+      // The id may have been granted again, or the lease fenced: those have an entry of their own.
+      if (this.#byId.get(lease.id) !== lease || top.at > lease.endsAt) continue;
+      // Fencing brought the end forward, with an entry of its own.
+      if (lease.endsAt < top.at) continue;
       if (lease.endsAt > nowMs) {
-        this.#push({ at: lease.endsAt, id: lease.id });
+        this.#push({ at: lease.endsAt, lease });
         continue;
       }
       found.push(lease.id);
@@ -93,7 +112,7 @@ export class Leases {
     return found;
   }
 
-  #push(entry: { at: number; readonly id: bigint }): void {
+  #push(entry: Ending): void {
     const heap = this.#heap;
     heap.push(entry);
     for (let at = heap.length - 1; at > 0; ) {

@@ -10,6 +10,7 @@ import type { AlarmKind, KeyValue, Reply } from "../contract/requests.ts";
 import type { Base } from "./base.ts";
 import type { Change, Effects, MetaChange } from "./effects.ts";
 import { Layer, tombstone } from "./layer.ts";
+import type { RangeSource } from "./range.ts";
 import { VERSION_OVERHEAD_BYTES } from "./versions.ts";
 
 /** What a lease is at the head. */
@@ -94,6 +95,15 @@ export class Overlay {
     return Math.max(this.#compact, this.#base.compactRevision);
   }
 
+  /** The state at a revision that is not in the base yet: the base and what the overlay holds up to there. */
+  at(revision: number): RangeSource {
+    const past = new Layer(this.#base);
+    for (const mark of [...this.#marks.map((sealed) => sealed.mark), this.#open]) {
+      for (const kv of mark.keys) if (kv.modRevision <= revision) past.set(kv);
+    }
+    return past;
+  }
+
   /** Takes one transaction's effects; `states` are the keys as it leaves them. */
   add(effects: Effects, states: readonly KeyValue[]): void {
     assert(effects.changes.length === 0 || effects.revision === this.revision + 1, "head revisions grow by one");
@@ -174,6 +184,7 @@ export class Overlay {
 /** What effects occupy while they are uncommitted, counted as the base will count them, or more. */
 export function effectsBytes(effects: Effects): number {
   let bytes = 64 * (effects.meta.length + 1);
+  for (const meta of effects.meta) if (meta.kind === "callerOpened") bytes += 128;
   for (const change of effects.changes) bytes += changeBytes(change);
   return bytes;
 }

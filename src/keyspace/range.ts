@@ -60,7 +60,7 @@ export function* rangeWork(
 ): Generator<undefined, RangeResponse> {
   if (request.end === undefined) return single(source, request, revision);
   const wanted = filterOf(request);
-  const sorted = request.sort !== undefined && (request.sort.order !== "none" || request.sort.target !== "key");
+  const sorted = request.sort !== undefined && (request.sort.order === "descend" || request.sort.target !== "key");
   const limit = request.limit === undefined || request.limit <= 0 ? Infinity : request.limit;
   const stopAt = sorted ? Infinity : limit;
   const found: KeyValue[] = [];

@@ -1,8 +1,8 @@
 /**
  * The state as a stream of records, written while the store goes on, and read back by bulk load.
  *
- * Order: meta; every key in order with its version at the compacted revision, if it had one; the changes after that
- * revision, each naming its key by number; leases; callers; end. A watch from any revision that was readable before is
+ * Order: meta; every key in order with its version at the compacted revision, if it had one; the changes of that
+ * revision (the edge of the history); the changes after it, each naming its key by number; leases; callers; end. A watch from any revision that was readable before is
  * readable after, because the history is part of the state.
  * Invariants: I1 the stream is of one revision and one applied index. I2 a stream without its end record is refused.
  */
@@ -15,17 +15,20 @@ import { Base } from "./base.ts";
 import type { Caller } from "./callers.ts";
 import { requestKindCodec } from "./entry-codec.ts";
 import type { KeyEntry } from "./versions.ts";
-import { Version } from "./versions.ts";
+import { Version, Versions, visibleAt } from "./versions.ts";
 
 const FORMAT = 1;
 /** A record is closed at about this size. */
 const RECORD_BYTES: number = 128 << 10;
 const META = 1;
 const KEYS = 2;
-const CHANGES = 3;
-const LEASES = 4;
-const CALLERS = 5;
-const END = 6;
+const EDGE = 3;
+const CHANGES = 4;
+const LEASES = 5;
+const CALLERS = 6;
+const END = 7;
+/** Leases in one record. */
+const LEASES_PER_RECORD = 4_096;
 
 /** What identifies the state of a snapshot. */
 export interface SnapshotMeta {
@@ -51,23 +54,25 @@ export function metaOf(base: Base): SnapshotMeta {
 /** Yields the records of the present state. The base may go on being applied to between two steps. */
 export function* exportWork(base: Base): Generator<Uint8Array, undefined> {
   const meta = metaOf(base);
-  const leases = base.leases.ids().map((id) => ({ id, lease: base.leases.get(id) }));
-  const grants = leases.map(({ id, lease }) => ({ id, ttlMs: lease?.ttlMs ?? 0, fenced: lease?.fenced === true }));
+  const grants: Grant[] = [];
+  for (const { id, ttlMs, fenced } of base.leases.all()) grants.push({ id, ttlMs, fenced });
+  const edge: Version[] = [];
+  for (let at = base.changesFrom(meta.compactRevision), change = base.change(at); ; change = base.change(++at)) {
+    if (change?.modRevision !== meta.compactRevision) break;
+    edge.push(change);
+  }
   const callers = [...base.callers.all()].map((caller) => ({ ...caller, replies: new Map(caller.replies) }));
   const release = base.pin(meta.compactRevision);
   try {
     yield record(META, (writer) => writer.bytes(JSON.stringify({ format: FORMAT, ...meta }) as Bytes));
     const ordinals = new Map<KeyEntry, number>();
     yield* exportKeys(base, meta, ordinals);
+    for (const change of edge) yield record(EDGE, (writer) => encodeEdge(writer, change));
     yield* exportChanges(base, meta, ordinals);
-    yield record(LEASES, (writer) => {
-      writer.uint(grants.length);
-      for (const { id, ttlMs, fenced } of grants) {
-        writer.int64(id);
-        writer.uint(Math.floor(ttlMs));
-        writer.u8(fenced ? 1 : 0);
-      }
-    });
+    for (let at = 0; at < grants.length; at += LEASES_PER_RECORD) {
+      const some = grants.slice(at, at + LEASES_PER_RECORD);
+      yield record(LEASES, (writer) => encodeLeases(writer, some));
+    }
     for (const caller of callers) yield record(CALLERS, (writer) => encodeCaller(writer, caller));
     yield record(END, () => {});
   } finally {
@@ -94,8 +99,8 @@ function* exportKeys(base: Base, meta: SnapshotMeta, ordinals: Map<KeyEntry, num
         from = entry.newest.key;
         return false;
       }
-      const version = atOrBefore(entry, meta.compactRevision);
-      if (oldestRevision(entry) > meta.revision) return true;
+      const version = visibleAt(entry, meta.compactRevision);
+      if (version === undefined && !changedWithin(entry, meta)) return true;
       ordinals.set(entry, ordinals.size);
       encodeKey(writer, entry.newest.key, version);
       return true;
@@ -105,16 +110,11 @@ function* exportKeys(base: Base, meta: SnapshotMeta, ordinals: Map<KeyEntry, num
   return undefined;
 }
 
-function oldestRevision(entry: KeyEntry): number {
-  let at = entry.newest;
-  while (at.older !== undefined) at = at.older;
-  return at.modRevision;
-}
-
-function atOrBefore(entry: KeyEntry, revision: number): Version | undefined {
+/** Whether the history of the snapshot has a change of the key: one deleted before needs no record at all. */
+function changedWithin(entry: KeyEntry, meta: SnapshotMeta): boolean {
   let at: Version | undefined = entry.newest;
-  while (at !== undefined && at.modRevision > revision) at = at.older;
-  return at === undefined || at.deleted ? undefined : at;
+  while (at !== undefined && at.modRevision > meta.revision) at = at.older;
+  return at !== undefined && at.modRevision > meta.compactRevision;
 }
 
 function encodeKey(writer: ByteWriter, key: Bytes, version: Version | undefined): void {
@@ -165,10 +165,30 @@ function encodeChange(writer: ByteWriter, base: Base, change: Version, ordinals:
   writer.int64(change.lease);
 }
 
+function encodeEdge(writer: ByteWriter, change: Version): void {
+  encodeKey(writer, change.key, change.deleted ? undefined : change);
+}
+
+/** What a lease was granted; how much of it is left is no part of the state. */
+interface Grant {
+  readonly id: bigint;
+  readonly ttlMs: number;
+  readonly fenced: boolean;
+}
+
+function encodeLeases(writer: ByteWriter, grants: readonly Grant[]): void {
+  writer.uint(grants.length);
+  for (const { id, ttlMs, fenced } of grants) {
+    writer.int64(id);
+    writer.uint(ttlMs);
+    writer.u8(fenced ? 1 : 0);
+  }
+}
+
 function encodeCaller(writer: ByteWriter, caller: Caller): void {
   writer.int64(caller.id);
   writer.uint(caller.firstUnacked);
-  writer.uint(Math.floor(caller.lastTime * 1_000));
+  writer.uint(Math.round(caller.lastTime * 1_000));
   writer.uint(caller.replies.size);
   for (const [sequence, kept] of caller.replies) {
     writer.uint(sequence);
@@ -184,7 +204,8 @@ export class Importer {
   #keys: Bytes[] = [];
   #versions: (Version | undefined)[] = [];
   #entries: readonly KeyEntry[] | undefined;
-  #complete = false;
+  #lastKind = 0;
+  #lastRevision = 0;
 
   get meta(): SnapshotMeta {
     if (this.#meta === undefined) throw new Malformed("a snapshot without its first record");
@@ -194,7 +215,11 @@ export class Importer {
   add(record: Uint8Array): void {
     const reader = new ByteReader(record);
     const kind = reader.u8();
-    if (this.#complete || (kind === META) !== (this.#meta === undefined)) throw new Malformed("records out of order");
+    const repeats = kind === this.#lastKind && kind !== META && kind !== END;
+    if ((kind <= this.#lastKind && !repeats) || (kind === META) !== (this.#meta === undefined)) {
+      throw new Malformed("records out of order");
+    }
+    this.#lastKind = kind;
     switch (kind) {
       case META:
         this.#meta = readMeta(reader.bytes());
@@ -203,6 +228,8 @@ export class Importer {
       case KEYS:
         while (!reader.done) this.#addKey(reader);
         return;
+      case EDGE:
+        return this.#addEdge(reader);
       case CHANGES:
         while (!reader.done) this.#addChange(reader);
         return;
@@ -221,7 +248,7 @@ export class Importer {
 
   /** The base, once the end record has been read. */
   take(): Base {
-    if (!this.#complete) throw new Malformed("a snapshot without its end");
+    if (this.#lastKind !== END) throw new Malformed("a snapshot without its end");
     return this.base;
   }
 
@@ -234,15 +261,17 @@ export class Importer {
     const key = reader.bytes();
     const last = this.#keys.at(-1);
     if (last !== undefined && last >= key) throw new Malformed("keys out of order");
+    const kv = readKey(reader, key);
+    if (kv !== undefined && kv.modRevision > this.meta.compactRevision) throw new Malformed("a base version too new");
     this.#keys.push(key);
-    if (reader.u8() === 0) {
-      this.#versions.push(undefined);
-      return;
-    }
-    const value = reader.bytes();
-    const [createRevision, modRevision, version] = [reader.uint(), reader.uint(), reader.uint()];
-    const kv: KeyValue = { key, value, createRevision, modRevision, version, lease: reader.int64() };
-    this.#versions.push(new Version(kv, undefined));
+    this.#versions.push(kv === undefined ? undefined : new Version(kv, undefined));
+  }
+
+  #addEdge(reader: ByteReader): void {
+    this.#loaded();
+    const key = reader.bytes();
+    const gone = { key, value: "" as Bytes, createRevision: 0, version: 0, lease: 0n };
+    this.base.versions.loadEdge({ ...(readKey(reader, key) ?? gone), modRevision: this.meta.compactRevision });
   }
 
   #addChange(reader: ByteReader): void {
@@ -251,7 +280,13 @@ export class Importer {
     const entry = entries[ordinal];
     const key = this.#keys[ordinal];
     if (entry === undefined || key === undefined) throw new Malformed("a change of an unknown key");
-    const [modRevision, version] = [reader.uint(), reader.uint()];
+    const modRevision = reader.uint();
+    const version = reader.uint();
+    const { compactRevision, revision } = this.meta;
+    if (modRevision < this.#lastRevision || modRevision <= compactRevision || modRevision > revision) {
+      throw new Malformed("changes out of order");
+    }
+    this.#lastRevision = modRevision;
     if (version === 0) {
       this.base.versions.loadChange(entry, { key, value: "" as Bytes, createRevision: 0, modRevision, version, lease: 0n });
       return;
@@ -285,6 +320,7 @@ export class Importer {
     const { base } = this;
     const { meta } = this;
     for (const entry of this.#loaded()) {
+      if (Versions.unborn(entry)) throw new Malformed("a key without a version");
       if (!entry.newest.deleted && entry.newest.lease !== 0n) base.leases.attach(entry.newest.lease, entry.newest.key);
     }
     base.versions.revision = meta.revision;
@@ -294,16 +330,40 @@ export class Importer {
     for (const alarm of meta.alarms) base.alarms.add(alarm);
     this.#keys = [];
     this.#versions = [];
-    this.#complete = true;
+    this.#entries = undefined;
   }
 }
 
+function readKey(reader: ByteReader, key: Bytes): KeyValue | undefined {
+  if (reader.u8() === 0) return undefined;
+  const value = reader.bytes();
+  const createRevision = reader.uint();
+  const modRevision = reader.uint();
+  const version = reader.uint();
+  if (version === 0) throw new Malformed("a version numbered zero");
+  return { key, value, createRevision, modRevision, version, lease: reader.int64() };
+}
+
+const ALARMS: readonly unknown[] = ["NOSPACE", "CORRUPT", "CLOCK"] satisfies readonly AlarmKind[];
+
 function readMeta(bytes: Bytes): SnapshotMeta {
+  const read = parsed(bytes) as Partial<SnapshotMeta & { readonly format: number }> | null | undefined;
+  const counts = [read?.index, read?.term, read?.revision, read?.compactRevision];
+  const sound =
+    read?.format === FORMAT &&
+    counts.every((count) => Number.isSafeInteger(count) && (count as number) >= 0) &&
+    Number.isFinite(read.time) &&
+    (read.compactRevision as number) <= (read.revision as number) &&
+    Array.isArray(read.alarms) &&
+    read.alarms.every((alarm) => ALARMS.includes(alarm));
+  if (!sound) throw new Malformed("a first record in an unknown format");
+  return read as SnapshotMeta;
+}
+
+function parsed(bytes: Bytes): unknown {
   try {
-    const read = JSON.parse(bytes) as SnapshotMeta & { readonly format: number };
-    if (read.format === FORMAT && Number.isSafeInteger(read.index)) return read;
+    return JSON.parse(bytes);
   } catch {
-    // Falls through to the one error below: what the parser says helps nobody.
+    return undefined;
   }
-  throw new Malformed("a first record in an unknown format");
 }

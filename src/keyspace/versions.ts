@@ -2,8 +2,10 @@
  * The versions of all keys: multi-version storage in memory, with the log of changes that watches read.
  *
  * Invariants: I1 a key's versions are linked newest to oldest and their revisions descend. I2 `history` holds every
- * change after `compactRevision` in the order (revision, position in its transaction), and shares its objects with
- * the chains. I3 a key is in the index exactly while it has a version that a readable revision can see.
+ * change from `watchableFrom` on in the order (revision, position in its transaction), and shares its objects with
+ * the chains; `watchableFrom` ≤ `compactRevision` once that is set: the changes of the compacted revision itself stay,
+ * so that a watch can start there. I3 a key is in the index exactly while a readable revision can see a version of it
+ * or compaction has not come by.
  * Source: the data model of etcd v3 (mvcc).
  * Leaves out: leases, callers and quotas (beside it), evaluation (above it).
  */
@@ -71,10 +73,14 @@ export function visibleAt(entry: KeyEntry, revision: number): Version | undefine
 export class Versions {
   readonly #index = new Map<Bytes, KeyEntry>();
   #ordered: OrderedMap<KeyEntry> = new OrderedMap();
-  /** Changes after `compactRevision`; the first `#dropped` slots are already compacted. */
+  /** The log of changes; the first `#dropped` slots are no longer part of it. */
   #history: Version[] = [];
   #dropped = 0;
+  /** Position of the first change whose predecessor has not been forgotten; never before `#dropped`. */
+  #forgotten = 0;
+  #watchableFrom = 0;
   #bytes = 0;
+  #liveBytes = 0;
   #liveKeys = 0;
   revision = 1;
   compactRevision = 0;
@@ -85,6 +91,14 @@ export class Versions {
   }
   get liveKeys(): number {
     return this.#liveKeys;
+  }
+  /** Bytes of superseded versions and deletions: what compaction can free. */
+  get historyBytes(): number {
+    return this.#bytes - this.#liveBytes;
+  }
+  /** The history holds every change from this revision on. */
+  get watchableFrom(): number {
+    return this.#watchableFrom;
   }
   /** How many changes can be watched. */
   get historyLength(): number {
@@ -140,7 +154,7 @@ export class Versions {
   }
 
   #append(version: Version, entry: KeyEntry | undefined): void {
-    this.#bytes += version.bytes;
+    this.#account(version, entry?.newest);
     this.#history.push(version);
     if (entry !== undefined) {
       entry.newest = version;
@@ -149,6 +163,12 @@ export class Versions {
     const fresh: KeyEntry = { newest: version };
     this.#index.set(version.key, fresh);
     this.#ordered.set(version.key, fresh);
+  }
+
+  #account(version: Version, before: Version | undefined): void {
+    this.#bytes += version.bytes;
+    if (!version.deleted) this.#liveBytes += version.bytes;
+    if (before !== undefined && !before.deleted) this.#liveBytes -= before.bytes;
   }
 
   /** Position in the history of the first change at or after `revision`; valid until the next compaction step. */
@@ -169,22 +189,31 @@ export class Versions {
   }
 
   /**
-   * Removes what no revision ≥ `compactRevision` can see, at most to `limit`; yields about every 1,024 changes. A pinned
-   * older revision must lower `limit`.
+   * Removes what no revision ≥ `limit` can see, and the changes before `limit`; yields about every 1,024 changes. A
+   * pinned older revision must lower `limit`. One at a time.
    */
   *compactWork(limit: number): Generator<undefined, undefined> {
     assert(limit <= this.compactRevision, "compaction past the compacted revision");
     let steps = 0;
-    for (let at = this.#dropped; at < this.#history.length; at = this.#dropped) {
-      const change = this.#history[at] as Version;
-      if (change.modRevision > limit) break;
-      this.#dropped++;
-      this.#forget(change);
+    for (;;) {
+      const change = this.#history[this.#forgotten];
+      const first = this.#history[this.#dropped];
+      if (change !== undefined && change.modRevision <= limit) {
+        this.#forgotten++;
+        this.#forget(change);
+      } else if (first === undefined || first.modRevision >= limit) {
+        break;
+      }
+      if (first !== undefined && first.modRevision < limit) {
+        this.#dropped++;
+        this.#watchableFrom = first.modRevision + 1;
+      }
       if (++steps % 1_024 === 0) {
         this.#shrink();
         yield;
       }
     }
+    this.#watchableFrom = Math.max(this.#watchableFrom, limit);
     this.#shrink();
     return undefined;
   }
@@ -206,6 +235,7 @@ export class Versions {
   #shrink(): void {
     if (this.#dropped < 4_096 || this.#dropped * 2 < this.#history.length) return;
     this.#history = this.#history.slice(this.#dropped);
+    this.#forgotten -= this.#dropped;
     this.#dropped = 0;
   }
 
@@ -221,11 +251,18 @@ export class Versions {
       entries[at] = entry;
       this.#index.set(key, entry);
       if (version === undefined) continue;
-      this.#bytes += version.bytes;
+      this.#account(version, undefined);
       this.#liveKeys++;
     }
     this.#ordered = OrderedMap.fromSorted(keys, entries);
+    this.#watchableFrom = this.compactRevision;
     return entries;
+  }
+
+  /** Appends a loaded change of the compacted revision itself: it can be watched, and its effect is already loaded. */
+  loadEdge(kv: KeyValue): void {
+    this.#history.push(new Version(kv, undefined));
+    this.#forgotten = this.#history.length;
   }
 
   /** Appends a loaded change to the key at `entry`. */
@@ -234,9 +271,14 @@ export class Versions {
     const version = new Version(kv, before);
     const wasLive = before !== undefined && !before.deleted;
     this.#liveKeys += (version.deleted ? 0 : 1) - (wasLive ? 1 : 0);
-    this.#bytes += version.bytes;
+    this.#account(version, before);
     this.#history.push(version);
     entry.newest = version;
+  }
+
+  /** True if `entry` was loaded and never got a version: a snapshot that says so is damaged. */
+  static unborn(entry: KeyEntry): boolean {
+    return entry.newest === UNBORN;
   }
 }
 

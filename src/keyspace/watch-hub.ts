@@ -49,6 +49,8 @@ interface Watcher {
   started: boolean;
   held: boolean;
   behind: boolean;
+  /** Its start was readable, so what it has missed since was missed by being slow. */
+  followed: boolean;
   wantsProgress: boolean;
   over: boolean;
 }
@@ -59,6 +61,7 @@ export class WatchHub {
   readonly #ranges = new Set<Watcher>();
   /** Watchers that have something to do at the next delivery. */
   readonly #pending = new Set<Watcher>();
+  readonly #held = new Set<Watcher>();
   #delivered: number;
   #count = 0;
   /** Called when a delivery is needed though nothing was applied. */
@@ -84,6 +87,7 @@ export class WatchHub {
       started: false,
       held: false,
       behind: true,
+      followed: start <= 0,
       wantsProgress: false,
       over: false,
     };
@@ -92,6 +96,7 @@ export class WatchHub {
     return {
       resume: () => {
         watcher.held = false;
+        this.#held.delete(watcher);
         this.#schedule(watcher);
       },
       progress: () => {
@@ -123,11 +128,26 @@ export class WatchHub {
   deliver(): boolean {
     this.#markTouched();
     this.#delivered = this.#base.revision;
+    this.#endPassed();
     for (const watcher of [...this.#pending]) {
-      this.#pending.delete(watcher);
+      // One that an earlier sink cancelled hears nothing more.
+      if (!this.#pending.delete(watcher)) continue;
       this.#turn(watcher);
     }
     return this.#pending.size > 0;
+  }
+
+  /** Ends the held watches that the history has left behind: nobody might ever resume them. */
+  #endPassed(): void {
+    for (const watcher of this.#held) {
+      if (watcher.behind && this.#missed(watcher)) this.#end(watcher, passed(watcher, this.#base.compactRevision));
+    }
+  }
+
+  /** Whether changes that the watch has yet to see are gone; one that only starts is bound by what can be read. */
+  #missed(watcher: Watcher): boolean {
+    const { compactRevision, watchableFrom } = this.#base.versions;
+    return watcher.next < (watcher.followed ? watchableFrom : compactRevision);
   }
 
   #schedule(watcher: Watcher): void {
@@ -153,6 +173,7 @@ export class WatchHub {
     watcher.over = true;
     this.#count--;
     this.#pending.delete(watcher);
+    this.#held.delete(watcher);
     this.#ranges.delete(watcher);
     const same = this.#byKey.get(watcher.request.key);
     if (same?.delete(watcher) === true && same.size === 0) this.#byKey.delete(watcher.request.key);
@@ -165,12 +186,21 @@ export class WatchHub {
 
   /** Finds which watches the new changes concern; the others move on without looking. */
   #markTouched(): void {
+    if (this.#base.versions.watchableFrom > this.#delivered + 1) this.#touchAll(this.#delivered + 1);
     const ranges = [...this.#ranges].filter((watcher) => !watcher.behind);
     for (let at = this.#base.changesFrom(this.#delivered + 1); ; at++) {
       const change = this.#base.change(at);
       if (change === undefined) break;
       for (const watcher of this.#byKey.get(change.key) ?? []) this.#touch(watcher, change.modRevision);
       for (const watcher of ranges) if (within(watcher.request, change.key)) this.#touch(watcher, change.modRevision);
+    }
+  }
+
+  /** Compaction has overtaken delivery: nobody knows any more whom the lost changes concerned. */
+  #touchAll(revision: number): void {
+    const exact = [...this.#byKey.values()].flatMap((set) => [...set]);
+    for (const watcher of [...this.#ranges, ...exact]) {
+      if (watcher.next <= this.#base.revision) this.#touch(watcher, Math.max(revision, watcher.next));
     }
   }
 
@@ -185,7 +215,7 @@ export class WatchHub {
     if (!watcher.started && !this.#start(watcher)) return;
     if (watcher.held) return;
     if (watcher.behind && !this.#catchUp(watcher)) return;
-    if (watcher.wantsProgress && !watcher.behind) {
+    if (watcher.wantsProgress && !watcher.behind && !watcher.over) {
       watcher.wantsProgress = false;
       const revision = Math.max(this.#base.revision, watcher.next - 1);
       if (this.#base.revision >= watcher.next - 1) this.#send(watcher, { revision, events: [], partial: false });
@@ -209,10 +239,11 @@ export class WatchHub {
   /** Reads the history for one watch; false if its turn ended before it was done. */
   #catchUp(watcher: Watcher): boolean {
     const compacted = this.#base.compactRevision;
-    if (watcher.next < compacted) {
+    if (this.#missed(watcher)) {
       this.#end(watcher, passed(watcher, compacted));
       return false;
     }
+    watcher.followed = true;
     const events: WatchEvent[] = [];
     let bytes = 0;
     let looked = 0;
@@ -265,7 +296,9 @@ export class WatchHub {
 
   #send(watcher: Watcher, batch: WatchBatch): boolean {
     if (watcher.sink.batch(batch)) return true;
+    if (watcher.over) return false;
     watcher.held = true;
+    this.#held.add(watcher);
     this.#pending.delete(watcher);
     return false;
   }
@@ -292,8 +325,7 @@ function eventOf(request: WatchRequest, change: Version, compacted: number): Wat
 /** A watch whose changes are gone: at its start it is told so, later it was too slow. */
 function passed(watcher: Watcher, compactRevision: number): Failure {
   const object = `watch ${printable(watcher.request.key)}`;
-  const slow = watcher.held || watcher.sentOfNext > 0;
-  return failure(slow ? "SLOW_CONSUMER" : "COMPACTED", {
+  return failure(watcher.followed ? "SLOW_CONSUMER" : "COMPACTED", {
     object,
     what: `changes from revision ${watcher.next} on have been compacted, the oldest is ${compactRevision}`,
     remedy: "Read the present state and watch from the revision after it.",

@@ -1,0 +1,60 @@
+/** `quorate snapshot save|inspect|restore`: backups of a stopped server. No connection. */
+import { type Context, operand } from "../context.ts";
+import { EXIT, type ExitCode } from "../exit-codes.ts";
+import type { Flags } from "../flags.ts";
+import { table } from "../output.ts";
+import {
+  inspectSnapshot,
+  restoreSnapshot,
+  saveSnapshot,
+  type SnapshotFacts,
+} from "../snapshot-store.ts";
+
+export async function save(
+  context: Context,
+  operands: readonly string[],
+  flags: Flags,
+): Promise<ExitCode> {
+  const file = operand(operands, 0, "file");
+  const directory =
+    flags.text("data-dir") ?? context.environment["QUORATE_DATA_DIR"] ?? "./.quorate";
+  return await say(context, `saved ${directory} to ${file}`, await saveSnapshot(directory, file));
+}
+
+export async function inspect(context: Context, operands: readonly string[]): Promise<ExitCode> {
+  const file = operand(operands, 0, "file");
+  return await say(context, `${file} is whole`, await inspectSnapshot(file));
+}
+
+export async function restore(
+  context: Context,
+  operands: readonly string[],
+  flags: Flags,
+): Promise<ExitCode> {
+  const file = operand(operands, 0, "file");
+  // Never from the environment: what makes a directory should name it.
+  const directory = flags.text("data-dir") ?? "";
+  return await say(
+    context,
+    `restored ${file} to ${directory}`,
+    await restoreSnapshot(file, directory),
+  );
+}
+
+async function say(context: Context, headline: string, facts: SnapshotFacts): Promise<ExitCode> {
+  if (context.terminal.format === "json") {
+    context.terminal.json(facts);
+    return EXIT.ok;
+  }
+  const rows = [
+    ["revision", `${facts.revision}, compacted to ${facts.compactRevision}`],
+    ["log", `index ${facts.index}, term ${facts.term}`],
+    ["time", new Date(facts.time).toISOString()],
+    ["keys", String(facts.keys)],
+    ["leases", String(facts.leases)],
+    ["bytes", String(facts.bytes)],
+  ];
+  context.terminal.line(headline);
+  context.terminal.line(await table(["", ""], rows));
+  return EXIT.ok;
+}

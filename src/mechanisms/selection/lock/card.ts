@@ -1,0 +1,32 @@
+/** The card of the lock. */
+import type { Card } from "../../../contract/card.ts";
+
+export const lockCard: Card = {
+  noun: "lock",
+  room: "selection",
+  plane: "commitment",
+  answers: {
+    who: "any process with a session at the engine",
+    shape: "centralised: the keyspace orders the contenders",
+    what: "which one of several may act",
+    how: "contenders by create revision; the oldest owns; each waits for the one before it",
+    failure: "a dead or cut-off owner's lease ends and its key goes; its token is refused from then on",
+    speed: "one round trip and one shared flush when free; one wake-up per release",
+  },
+  guarantee: "at most one owner by the engine's order; tokens grow with every owner",
+  requires: { consistency: "linearizable", fencing: "monotonic" },
+  cost: {
+    tryAcquire: "1 round trip, 1 flush when it joins",
+    "wake-up": "1 round trip",
+    release: "1 round trip, 1 flush",
+    lease: "1 round trip, 1 flush",
+  },
+  failureModes: [
+    "an owner that is paused past its lease still believes it owns until it runs again: guard the resource with the token",
+    "a release that cannot reach the engine takes effect when the lease ends",
+  ],
+  layout: [
+    "lock/<name>/<lease in hex>[-<n>]",
+    "value: JSON {\"layout\":1,\"service\",\"host\",\"pid\",\"label\",\"since\"}",
+  ],
+};

@@ -1,0 +1,10 @@
+/** What `import … from "quorate"` gives. */
+export { connect } from "./connect.ts";
+export type { ConnectOptions, LazyQuorate, Logger } from "./connect.ts";
+export type { ConnectionState } from "./states.ts";
+export { Quorate } from "./quorate.ts";
+export { QuorateError } from "../base/errors.ts";
+export type { ErrorCode, Failure, Outcome, Retry } from "../base/errors.ts";
+export type { Card } from "../contract/card.ts";
+export type { Guarantee } from "../contract/guarantee.ts";
+export { cards } from "../mechanisms/cards.ts";

@@ -1,0 +1,125 @@
+/** The commitment plane of one connection: its keyspace, its session, and what keeps the process alive. */
+import { fail } from "../base/errors.ts";
+import type { Bytes } from "../base/bytes.ts";
+import type { Keyspace } from "../contract/keyspace.ts";
+import type { CommitmentPlane, Identity, Session } from "../contract/plane.ts";
+import { hostClock } from "../host/clock.ts";
+import { hostEntropy } from "../host/entropy.ts";
+import type { OwnedSession } from "../mechanisms/membership/session/session.ts";
+import { openSession } from "../mechanisms/membership/session/session.ts";
+
+export interface PlaneOptions {
+  readonly identity: Identity;
+  readonly sessionTtlMs: number;
+}
+
+/** A plane that its connection can close. */
+export interface OwnedPlane extends CommitmentPlane {
+  /** Calls `listener` when a session is lost, not when it is closed. Returns how to stop. */
+  onLost(listener: (reason: unknown) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** A timer that fires so rarely that its only effect is to keep the process alive. */
+const ALIVE_MS = 0x7fff_ffff;
+
+export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): OwnedPlane {
+  const closing = new AbortController();
+  let opening: Promise<OwnedSession> | undefined;
+  let current: OwnedSession | undefined;
+  let busyCount = 0;
+  let alive: NodeJS.Timeout | undefined;
+  const lostListeners = new Set<(reason: unknown) => void>();
+  const attend = (opened: OwnedSession): OwnedSession => {
+    const { signal } = opened;
+    const onLost = (): void => {
+      if (!closing.signal.aborted) for (const listener of lostListeners) listener(signal.reason);
+    };
+    signal.addEventListener("abort", onLost, { once: true });
+    return opened;
+  };
+
+  const session = async (signal?: AbortSignal): Promise<Session> => {
+    if (closing.signal.aborted) throw closing.signal.reason;
+    if (current !== undefined && !current.signal.aborted) return current;
+    opening ??= openSession(keyspace, hostClock, { ttlMs: options.sessionTtlMs }).then(attend).finally(() => {
+      opening = undefined;
+    });
+    current = await unlessAborted(opening, signal);
+    return current;
+  };
+  return {
+    keyspace,
+    clock: hostClock,
+    entropy: hostEntropy,
+    identity: options.identity,
+    prefix: "" as Bytes,
+    session,
+    onLost: (listener) => {
+      lostListeners.add(listener);
+      return () => lostListeners.delete(listener);
+    },
+    closing: closing.signal,
+    busy: () => {
+      busyCount++;
+      alive ??= setInterval(() => {}, ALIVE_MS);
+      let counted = true;
+      return () => {
+        if (!counted) return;
+        counted = false;
+        if (--busyCount > 0) return;
+        clearInterval(alive);
+        alive = undefined;
+      };
+    },
+    follow,
+    close: async () => {
+      closing.abort(
+        fail("CLOSED", {
+          object: keyspace.label,
+          what: "this connection has been closed",
+          remedy: "Connect again, or close it later.",
+        }),
+      );
+      const session = current ?? (await opening?.catch(() => undefined));
+      await session?.end();
+      clearInterval(alive);
+    },
+  };
+}
+
+/** Waits for a shared attempt; aborting stops this wait, not the attempt, which others may need. */
+function unlessAborted<T>(attempt: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return attempt;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      const what = "was aborted while its session was being opened";
+      reject(fail("ABORTED", { object: "session", what, remedy: "Nothing is held.", outcome: "definite" }, signal.reason));
+    };
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    attempt.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+function follow(signals: readonly (AbortSignal | undefined)[]): { readonly signal: AbortSignal; readonly stop: () => void } {
+  const controller = new AbortController();
+  const stops: (() => void)[] = [];
+  const stop = (): void => {
+    for (const each of stops.splice(0)) each();
+  };
+  for (const signal of signals) {
+    if (signal === undefined) continue;
+    const onAbort = (): void => {
+      controller.abort(signal.reason);
+      stop();
+    };
+    if (signal.aborted) {
+      onAbort();
+      break;
+    }
+    signal.addEventListener("abort", onAbort, { once: true });
+    stops.push(() => signal.removeEventListener("abort", onAbort));
+  }
+  return { signal: controller.signal, stop };
+}

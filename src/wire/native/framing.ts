@@ -1,0 +1,90 @@
+/**
+ * Frames: a 32-bit big-endian length, then that many bytes. Many messages are written into one buffer and leave in one
+ * write; incoming chunks are read in place where they hold whole frames.
+ */
+import type { Codec } from "../../base/codec.ts";
+import { ByteReader, ByteWriter, Malformed } from "../../base/codec.ts";
+
+const LENGTH_BYTES = 4;
+
+/** Gathers messages until they are taken. */
+export class FrameWriter<T> {
+  readonly #codec: Codec<T>;
+  readonly #writer = new ByteWriter(16 << 10);
+
+  constructor(codec: Codec<T>) {
+    this.#codec = codec;
+  }
+  get length(): number {
+    return this.#writer.length;
+  }
+  add(message: T): void {
+    const start = this.#writer.length;
+    this.#writer.u32(0);
+    this.#codec.encode(this.#writer, message);
+    this.#writer.patchU32(start, this.#writer.length - start - LENGTH_BYTES);
+  }
+  /** What has been gathered; the writer is empty afterwards. */
+  take(): Uint8Array {
+    const gathered = this.#writer.take();
+    this.#writer.reset();
+    return gathered;
+  }
+}
+
+/** Cuts incoming bytes into messages. */
+export class FrameReader<T> {
+  readonly #codec: Codec<T>;
+  readonly #bytesMax: number;
+  /** The front of a frame whose rest has not arrived. */
+  #rest: Uint8Array[] = [];
+  #restBytes = 0;
+  /** Bytes needed before the rest can be looked at again. */
+  #needed = LENGTH_BYTES;
+
+  constructor(codec: Codec<T>, bytesMax: number) {
+    this.#codec = codec;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Hands each whole message to `each`; throws `Malformed` for what is none. */
+  push(chunk: Uint8Array, each: (message: T) => void): void {
+    this.#rest.push(chunk);
+    this.#restBytes += chunk.length;
+    if (this.#restBytes < this.#needed) return;
+    const array = this.#joined();
+    let at = 0;
+    this.#needed = LENGTH_BYTES;
+    while (array.length - at >= LENGTH_BYTES) {
+      const length = new ByteReader(array, at, at + LENGTH_BYTES).u32();
+      if (length > this.#bytesMax) throw new Malformed(`a frame of ${length} bytes, at most ${this.#bytesMax} are taken`);
+      const end = at + LENGTH_BYTES + length;
+      if (end > array.length) {
+        this.#needed = LENGTH_BYTES + length;
+        break;
+      }
+      each(this.#message(array, at + LENGTH_BYTES, end));
+      at = end;
+    }
+    this.#rest = at === array.length ? [] : [array.subarray(at)];
+    this.#restBytes = array.length - at;
+  }
+
+  #message(array: Uint8Array, start: number, end: number): T {
+    const reader = new ByteReader(array, start, end);
+    const message = this.#codec.decode(reader);
+    if (!reader.done) throw new Malformed("bytes after the message");
+    return message;
+  }
+
+  #joined(): Uint8Array {
+    if (this.#rest.length === 1) return this.#rest[0] as Uint8Array;
+    const array = new Uint8Array(this.#restBytes);
+    let at = 0;
+    for (const part of this.#rest) {
+      array.set(part, at);
+      at += part.length;
+    }
+    return array;
+  }
+}
