@@ -36,7 +36,9 @@ interface Sample {
   readonly data?: unknown;
   readonly tree: Tree;
 }
-type Tree = { readonly kind: "leaf"; readonly key: Bytes } | { readonly kind: "fork"; readonly of: readonly Tree[] };
+type Tree =
+  | { readonly kind: "leaf"; readonly key: Bytes }
+  | { readonly kind: "fork"; readonly of: readonly Tree[] };
 
 const tree: Codec<Tree> = lazily(() =>
   union<Tree>({ leaf: struct({ key: bytesCodec }), fork: struct({ of: listOf(tree) }) }),
@@ -58,14 +60,22 @@ const trees = fc.letrec<{ tree: Tree }>((tie) => ({
   tree: fc.oneof(
     { depthSize: "small" },
     fc.record({ kind: fc.constant("leaf" as const), key: bytes }, { noNullPrototype: true }),
-    fc.record({ kind: fc.constant("fork" as const), of: fc.array(tie("tree"), { maxLength: 3 }) }, { noNullPrototype: true }),
+    fc.record(
+      { kind: fc.constant("fork" as const), of: fc.array(tie("tree"), { maxLength: 3 }) },
+      { noNullPrototype: true },
+    ),
   ),
 })).tree;
 const samples: fc.Arbitrary<Sample> = fc.record(
   {
-    count: fc.oneof(fc.maxSafeNat(), fc.constantFrom(0, 127, 128, 2 ** 32, Number.MAX_SAFE_INTEGER)),
+    count: fc.oneof(
+      fc.maxSafeNat(),
+      fc.constantFrom(0, 127, 128, 2 ** 32, Number.MAX_SAFE_INTEGER),
+    ),
     signed: fc.maxSafeInteger(),
-    real: fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => (Object.is(value, -0) ? 0 : value)),
+    real: fc
+      .double({ noNaN: true, noDefaultInfinity: true })
+      .map((value) => (Object.is(value, -0) ? 0 : value)),
     id: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
     name: fc.string({ unit: "grapheme" }),
     flag: fc.boolean(),
@@ -73,7 +83,10 @@ const samples: fc.Arbitrary<Sample> = fc.record(
     data: fc.jsonValue({ noUnicodeString: false }),
     tree: trees,
   },
-  { requiredKeys: ["count", "signed", "real", "id", "name", "kinds", "tree"], noNullPrototype: true },
+  {
+    requiredKeys: ["count", "signed", "real", "id", "name", "kinds", "tree"],
+    noNullPrototype: true,
+  },
 );
 
 function encoded(value: Sample): Uint8Array {
@@ -87,7 +100,10 @@ test("[CODEC-1] every value of a shape is read back as it was written", () => {
     fc.property(samples, (value) => {
       const reader = new ByteReader(encoded(value));
       // JSON knows no -0; everything else must be the same.
-      assert.deepEqual(sample.decode(reader), { ...value, ...("data" in value ? { data: JSON.parse(JSON.stringify(value.data)) } : {}) });
+      assert.deepEqual(sample.decode(reader), {
+        ...value,
+        ...("data" in value ? { data: JSON.parse(JSON.stringify(value.data)) } : {}),
+      });
       assert.ok(reader.done);
     }),
   );

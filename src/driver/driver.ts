@@ -336,6 +336,8 @@ class Pump implements Driver {
     if (this.#snapshotting !== undefined || this.#closing !== undefined) return;
     this.#snapshotting = this.#writeSnapshot().finally(() => {
       this.#snapshotting = undefined;
+      // What the snapshot pinned may have held back a compaction.
+      this.#compact();
     });
   }
 

@@ -43,16 +43,30 @@ export function* snapshotFrames(base: Base): Generator<Uint8Array, undefined> {
 /** Writes the present state; returns the index that it covers. The base may be applied to meanwhile. */
 export async function writeSnapshot(disk: Disk, clock: Clock, base: Base): Promise<number> {
   const index = base.appliedIndex;
-  const name = snapshotName(index);
-  const names = await disk.list();
-  if (names.includes(name)) return index;
-  if (names.includes(`${name}.new`)) await disk.remove(`${name}.new`);
   const frames = snapshotFrames(base);
-  // The first step pins the state: it must be taken before anything else is applied.
-  let step = frames.next();
+  // The first step pins the state: it must be taken before anything else is applied, so before any await.
+  const first = frames.next();
+  try {
+    await writeFrames(disk, clock, snapshotName(index), first, frames);
+  } finally {
+    frames.return(undefined);
+  }
+  return index;
+}
+
+async function writeFrames(
+  disk: Disk,
+  clock: Clock,
+  name: string,
+  first: IteratorResult<Uint8Array>,
+  frames: Generator<Uint8Array, undefined>,
+): Promise<void> {
+  const names = await disk.list();
+  if (names.includes(name)) return;
+  if (names.includes(`${name}.new`)) await disk.remove(`${name}.new`);
   const file = await disk.open(`${name}.new`, { mode: "create" });
   let at = 0;
-  while (step.done !== true) {
+  for (let step = first; step.done !== true; ) {
     await file.write(at, step.value);
     at += step.value.length;
     const started = clock.monotonicMs();
@@ -64,7 +78,6 @@ export async function writeSnapshot(disk: Disk, clock: Clock, base: Base): Promi
   await disk.rename(`${name}.new`, name);
   await disk.syncDirectory();
   for (const older of snapshotNames(await disk.list())) if (older < name) await disk.remove(older);
-  return index;
 }
 
 /** Reads a snapshot file back into a base. A file that does not verify is refused with DAMAGED. */

@@ -5,7 +5,7 @@
  * buffer. Overflow therefore never drops anything: the source ends the watch itself if history passes it by.
  */
 import type { Failure } from "../base/errors.ts";
-import { QuorateError } from "../base/errors.ts";
+import { fail, QuorateError } from "../base/errors.ts";
 import type { Watch, WatchBatch } from "../contract/keyspace.ts";
 import type { WatchHandle, WatchSink } from "../keyspace/watch-hub.ts";
 
@@ -31,7 +31,7 @@ export function watchStream(open: (sink: WatchSink) => WatchHandle, signal: Abor
     over = true;
     failed = failure;
     signal?.removeEventListener("abort", onAbort);
-    if (failure !== undefined) notReady(new QuorateError(failure));
+    notReady(failure === undefined ? endedEarly() : new QuorateError(failure));
     wake();
   };
   const handle = open({
@@ -81,4 +81,14 @@ export function watchStream(open: (sink: WatchSink) => WatchHandle, signal: Abor
       },
     }),
   };
+}
+
+/** What `ready` says of a watch that was given up before the engine had it. */
+function endedEarly(): QuorateError {
+  return fail("ABORTED", {
+    object: "watch",
+    what: "was ended before it began",
+    remedy: "Open another one.",
+    outcome: "definite",
+  });
 }

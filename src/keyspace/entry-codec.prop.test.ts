@@ -16,36 +16,93 @@ const count = fc.maxSafeNat();
 const only = <T extends string>(kind: T): fc.Arbitrary<T> => fc.constant(kind);
 
 const change: fc.Arbitrary<Change> = fc.oneof(
-  fc.record({ kind: only("put"), key: bytes, value: bytes, lease: fc.oneof(fc.constant(0n), id) }, plainly),
+  fc.record(
+    { kind: only("put"), key: bytes, value: bytes, lease: fc.oneof(fc.constant(0n), id) },
+    plainly,
+  ),
   fc.record({ kind: only("delete"), key: bytes }, plainly),
 );
 const kv = fc.record(
-  { key: bytes, value: bytes, createRevision: count, modRevision: count, version: count, lease: id },
+  {
+    key: bytes,
+    value: bytes,
+    createRevision: count,
+    modRevision: count,
+    version: count,
+    lease: id,
+  },
   plainly,
 );
-const refused = failure("INVALID", { object: "lease 1", what: "is unknown", remedy: "Grant it.", details: { at: 1 } });
+const refused = failure("INVALID", {
+  object: "lease 1",
+  what: "is unknown",
+  remedy: "Grant it.",
+  details: { at: 1 },
+});
 const replied = fc.oneof(
-  fc.record({ request: only("put"), response: fc.record({ revision: count, prevKv: kv }, plainly) }, plainly),
-  fc.record({ request: only("run"), response: fc.record({ revision: count, result: fc.json().map((text) => JSON.parse(text) as unknown) }, plainly) }, plainly),
-  fc.record({ request: only("leaseGrant"), response: fc.record({ revision: count, id, ttlMs: count }, plainly) }, plainly),
+  fc.record(
+    { request: only("put"), response: fc.record({ revision: count, prevKv: kv }, plainly) },
+    plainly,
+  ),
+  fc.record(
+    {
+      request: only("run"),
+      response: fc.record(
+        { revision: count, result: fc.json().map((text) => JSON.parse(text) as unknown) },
+        plainly,
+      ),
+    },
+    plainly,
+  ),
+  fc.record(
+    {
+      request: only("leaseGrant"),
+      response: fc.record({ revision: count, id, ttlMs: count }, plainly),
+    },
+    plainly,
+  ),
   fc.constant({ request: "leaseRevoke" as const, failure: refused }),
 );
 const meta: fc.Arbitrary<MetaChange> = fc.oneof(
   fc.record({ kind: only("leaseGranted"), id, ttlMs: count }, plainly),
-  fc.record({ kind: fc.constantFrom("leaseRevoked", "leaseFenced", "callerOpened", "callerClosed"), id }, plainly),
+  fc.record(
+    { kind: fc.constantFrom("leaseRevoked", "leaseFenced", "callerOpened", "callerClosed"), id },
+    plainly,
+  ),
   fc.record({ kind: fc.constantFrom("compacted", "restored"), revision: count }, plainly),
-  fc.record({ kind: only("alarmed"), alarm: fc.constantFrom("NOSPACE", "CORRUPT", "CLOCK"), on: fc.boolean() }, plainly),
-  fc.tuple(id, count, count, replied).map(([caller, sequence, firstUnacked, answer]): MetaChange => {
-    const reply: Reply = "failure" in answer ? { ok: false, failure: answer.failure } : { ok: true, response: answer.response };
-    return { kind: "replied", id: caller, sequence, firstUnacked, request: answer.request, reply };
-  }),
+  fc.record(
+    {
+      kind: only("alarmed"),
+      alarm: fc.constantFrom("NOSPACE", "CORRUPT", "CLOCK"),
+      on: fc.boolean(),
+    },
+    plainly,
+  ),
+  fc
+    .tuple(id, count, count, replied)
+    .map(([caller, sequence, firstUnacked, answer]): MetaChange => {
+      const reply: Reply =
+        "failure" in answer
+          ? { ok: false, failure: answer.failure }
+          : { ok: true, response: answer.response };
+      return {
+        kind: "replied",
+        id: caller,
+        sequence,
+        firstUnacked,
+        request: answer.request,
+        reply,
+      };
+    }),
 );
 const entry: fc.Arbitrary<Entry> = fc.record(
   {
     index: count,
     term: count,
     time: fc.double({ min: 0, max: 2e12, noNaN: true }).map(loggedTime),
-    transactions: fc.array(fc.record({ revision: count, changes: fc.array(change), meta: fc.array(meta) }, plainly)),
+    transactions: fc.array(
+      fc.record({ revision: count, changes: fc.array(change), meta: fc.array(meta) }, plainly),
+    ),
   },
   plainly,
 );
@@ -57,7 +114,10 @@ function encoded(value: Entry): Uint8Array {
 }
 
 test("[ENTRY-1] an entry is read back as it was written, its time to the last digit", () => {
-  fc.assert(fc.property(entry, (value) => assert.deepEqual(decodeEntry(encoded(value)), value)), { numRuns: 400 });
+  fc.assert(
+    fc.property(entry, (value) => assert.deepEqual(decodeEntry(encoded(value)), value)),
+    { numRuns: 400 },
+  );
 });
 
 test("[ENTRY-2] every prefix of an entry, and an entry with bytes after it, is malformed", () => {
@@ -72,24 +132,32 @@ test("[ENTRY-2] every prefix of an entry, and an entry with bytes after it, is m
 
 test("[ENTRY-3] flipped bytes give an entry or Malformed, never another error", () => {
   fc.assert(
-    fc.property(entry, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 }), (value, flips) => {
-      const array = encoded(value);
-      for (const [at, byte] of flips) array[at % array.length] = byte;
-      try {
-        decodeEntry(array);
-      } catch (error) {
-        assert.ok(error instanceof Malformed, String(error));
-      }
-    }),
+    fc.property(
+      entry,
+      fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+      (value, flips) => {
+        const array = encoded(value);
+        for (const [at, byte] of flips) array[at % array.length] = byte;
+        try {
+          decodeEntry(array);
+        } catch (error) {
+          assert.ok(error instanceof Malformed, String(error));
+        }
+      },
+    ),
     { numRuns: 2_000 },
   );
 });
 
 test("[ENTRY-4] logged times keep their order and never run ahead of the time they log", () => {
   fc.assert(
-    fc.property(fc.double({ min: 0, max: 2e12, noNaN: true }), fc.double({ min: 0, max: 10, noNaN: true }), (time, later) => {
-      assert.ok(loggedTime(time) <= time && time - loggedTime(time) < 0.002);
-      assert.ok(loggedTime(time) <= loggedTime(time + later));
-    }),
+    fc.property(
+      fc.double({ min: 0, max: 2e12, noNaN: true }),
+      fc.double({ min: 0, max: 10, noNaN: true }),
+      (time, later) => {
+        assert.ok(loggedTime(time) <= time && time - loggedTime(time) < 0.002);
+        assert.ok(loggedTime(time) <= loggedTime(time + later));
+      },
+    ),
   );
 });

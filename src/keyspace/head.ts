@@ -8,7 +8,7 @@
  */
 import type { Bytes } from "../base/bytes.ts";
 import type { Failure } from "../base/errors.ts";
-import { asFailure, failure, QuorateError } from "../base/errors.ts";
+import { asFailure, fail, failure, QuorateError } from "../base/errors.ts";
 import type { Prng } from "../base/prng.ts";
 import { settleResult } from "../contract/commit-revision.ts";
 import { fireDue, prefixed } from "../contract/due.ts";
@@ -38,6 +38,8 @@ import { invalid } from "./validate.ts";
 const REVOKE_PAGE = 5_000;
 /** Commands of one caller whose replies are kept. */
 const CALLER_WINDOW_MAX = 4_096;
+/** Keyspace time after which an answer is logged though nothing was changed. */
+const SIGN_OF_LIFE_MS = 30_000;
 /** Uncommitted bytes beyond which commands are turned away. */
 const OVERLAY_BYTES_MAX: number = 6 << 20;
 
@@ -117,8 +119,20 @@ export class Head {
     const evaluation = this.#evaluateOnce(command, caller, time);
     // Whatever left no record in the log must not take effect when a delayed copy of the command arrives.
     const recorded = evaluation.wrote && evaluation.reply.ok;
-    if (caller !== undefined && !recorded) this.#answered.keep(caller, evaluation.reply);
-    return evaluation;
+    if (caller === undefined || recorded) return evaluation;
+    this.#answered.keep(caller, evaluation.reply);
+    return this.#signOfLife(command, caller, time) ? this.#record(command, caller, evaluation) : evaluation;
+  }
+
+  /** Whether the log must hear of the caller, lest one that only asks and never changes anything pass for idle. */
+  #signOfLife(command: Command, caller: CallerStamp, time: number): boolean {
+    const known = this.#base.callers.get(caller.id);
+    return known !== undefined && command.kind !== "callerClose" && time - known.lastTime > SIGN_OF_LIFE_MS;
+  }
+
+  #record(command: Command, caller: CallerStamp, { reply }: Evaluation): Evaluation {
+    this.propose([replied(caller, command.kind, reply)]);
+    return { reply, wrote: true };
   }
 
   #evaluateOnce(command: Command, caller: CallerStamp | undefined, time: number): Evaluation {
@@ -245,6 +259,13 @@ export class Head {
         return this.#compact(command);
       case "alarm":
         return this.#alarm(command);
+      default:
+        // Plain JavaScript can ask for anything; the replica must not stop for it.
+        throw fail("INVALID", {
+          object: "request",
+          what: `is of the unknown kind ${String((command as { readonly kind: unknown }).kind)}`,
+          remedy: "Use one of the kinds of the Keyspace contract.",
+        });
     }
   }
 
@@ -288,7 +309,7 @@ export class Head {
         }),
       );
     }
-    const ttlMs = Math.max(request.ttlMs, this.#options.minLeaseTtlMs);
+    const ttlMs = Math.floor(Math.max(request.ttlMs, this.#options.minLeaseTtlMs));
     return {
       response: { revision: this.#overlay.revision, id, ttlMs },
       meta: [{ kind: "leaseGranted", id, ttlMs }],

@@ -9,12 +9,22 @@ import { Callers } from "./callers.ts";
 import type { Change, MetaChange } from "./effects.ts";
 import { Leases } from "./leases.ts";
 
-function commit(base: Base, changes: readonly Change[], meta: readonly MetaChange[] = [], nowMs = 0): void {
+function commit(
+  base: Base,
+  changes: readonly Change[],
+  meta: readonly MetaChange[] = [],
+  nowMs = 0,
+): void {
   const revision = changes.length === 0 ? 0 : base.revision + 1;
   const entry = { index: base.appliedIndex + 1, term: 1, time: base.time + 1 };
   base.apply({ ...entry, transactions: [{ revision, changes, meta }] }, nowMs);
 }
-const put = (key: string, lease: bigint): Change => ({ kind: "put", key: key as Bytes, value: "" as Bytes, lease });
+const put = (key: string, lease: bigint): Change => ({
+  kind: "put",
+  key: key as Bytes,
+  value: "" as Bytes,
+  lease,
+});
 const keysOf = (base: Base, id: bigint): readonly Bytes[] => base.leaseTimeToLive(id, true, 0).keys;
 
 test("[LEASE-1] a key belongs to the lease of its newest version and to no other", () => {
@@ -28,7 +38,12 @@ test("[LEASE-1] a key belongs to the lease of its newest version and to no other
   commit(base, [put("a", 0n)]);
   assert.deepEqual(keysOf(base, 2n), []);
   commit(base, [{ kind: "delete", key: "b" as Bytes }], [{ kind: "leaseRevoked", id: 1n }]);
-  assert.deepEqual(base.leaseTimeToLive(1n, true, 0), { revision: 5, ttlMs: -1, grantedTtlMs: 0, keys: [] });
+  assert.deepEqual(base.leaseTimeToLive(1n, true, 0), {
+    revision: 5,
+    ttlMs: -1,
+    grantedTtlMs: 0,
+    keys: [],
+  });
 });
 
 test("[LEASE-2] the leases named as expired are those whose time is over, each once, through renewals, revokes and grants of the same id", () => {
@@ -67,7 +82,10 @@ test("[LEASE-2] the leases named as expired are those whose time is over, each o
         const over = [...model].flatMap(([at, lease]) => (lease.endsAt <= now ? [at] : []));
         assert.deepEqual([...leases.expired(now, 100)].sort(), over.sort());
         assert.equal(new Set(leases.expired(now, 3)).size, Math.min(3, over.length));
-        const remaining = known !== undefined && model.has(id) ? Math.max(0, known.endsAt - now) : leases.remainingMs(id, now);
+        const remaining =
+          known !== undefined && model.has(id)
+            ? Math.max(0, known.endsAt - now)
+            : leases.remainingMs(id, now);
         assert.equal(leases.remainingMs(id, now), remaining);
       }
     }),
@@ -103,7 +121,8 @@ test("[CALLER-1] replies are kept until acknowledged; a caller comes only by bei
   callers.record(7n, 1, 1, kept(2), 10);
   assert.equal(callers.get(7n), undefined);
   callers.open(7n, 10);
-  for (let sequence = 1; sequence <= 5; sequence++) callers.record(7n, sequence, 1, kept(sequence), 20);
+  for (let sequence = 1; sequence <= 5; sequence++)
+    callers.record(7n, sequence, 1, kept(sequence), 20);
   callers.record(7n, 6, 4, kept(6), 30);
   assert.deepEqual([...(callers.get(7n)?.replies.keys() ?? [])], [4, 5, 6]);
   callers.record(7n, 7, 2, kept(7), 40);

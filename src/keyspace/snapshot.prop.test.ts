@@ -17,7 +17,12 @@ import { WatchHub } from "./watch-hub.ts";
 
 function entryOf(base: Base, changes: readonly Change[], meta: readonly MetaChange[] = []): Entry {
   const revision = changes.length === 0 ? 0 : base.revision + 1;
-  return { index: base.appliedIndex + 1, term: 1, time: base.time + 0.25, transactions: [{ revision, changes, meta }] };
+  return {
+    index: base.appliedIndex + 1,
+    term: 1,
+    time: base.time + 0.25,
+    transactions: [{ revision, changes, meta }],
+  };
 }
 
 /** An entry of everything that state can consist of. */
@@ -27,13 +32,15 @@ function someEntry(random: Prng, base: Base): Entry {
   for (let left = random.below(4); left > 0; left--) {
     const key = `k${random.below(20)}` as Bytes;
     const lease = leases.length > 0 && random.chance(1, 3) ? random.pick(leases) : 0n;
-    if (!random.chance(1, 3)) changes.set(key, { kind: "put", key, value: `v${random.below(99)}` as Bytes, lease });
+    if (!random.chance(1, 3))
+      changes.set(key, { kind: "put", key, value: `v${random.below(99)}` as Bytes, lease });
     else if (base.get(key) !== undefined) changes.set(key, { kind: "delete", key });
   }
   const meta: MetaChange[] = [];
   const id = BigInt(random.below(5)) - 2n;
   if (random.chance(1, 6)) {
-    if (base.leases.get(id) === undefined) meta.push({ kind: "leaseGranted", id, ttlMs: 1_000 + random.below(9) });
+    if (base.leases.get(id) === undefined)
+      meta.push({ kind: "leaseGranted", id, ttlMs: 1_000 + random.below(9) });
     else meta.push({ kind: "leaseFenced", id });
   }
   if (random.chance(1, 6)) {
@@ -41,12 +48,23 @@ function someEntry(random: Prng, base: Base): Entry {
     else {
       const sequence = 1 + random.below(30);
       const reply = { ok: true, response: { revision: base.revision } } as const;
-      meta.push({ kind: "replied", id, sequence, firstUnacked: random.below(sequence), request: "put", reply });
+      meta.push({
+        kind: "replied",
+        id,
+        sequence,
+        firstUnacked: random.below(sequence),
+        request: "put",
+        reply,
+      });
     }
   }
-  if (random.chance(1, 12)) meta.push({ kind: "alarmed", alarm: "NOSPACE", on: random.chance(1, 2) });
+  if (random.chance(1, 12))
+    meta.push({ kind: "alarmed", alarm: "NOSPACE", on: random.chance(1, 2) });
   if (random.chance(1, 12) && base.revision > base.compactRevision) {
-    meta.push({ kind: "compacted", revision: base.compactRevision + 1 + random.below(base.revision - base.compactRevision) });
+    meta.push({
+      kind: "compacted",
+      revision: base.compactRevision + 1 + random.below(base.revision - base.compactRevision),
+    });
   }
   return entryOf(base, [...changes.values()], meta);
 }
@@ -65,11 +83,17 @@ function watched(base: Base): readonly KeyValue[] {
   const seen: KeyValue[] = [];
   const hub = new WatchHub(base, () => {});
   hub.open(
-    { key: "" as Bytes, end: OPEN_END, startRevision: Math.max(1, base.compactRevision), prevKv: true },
+    {
+      key: "" as Bytes,
+      end: OPEN_END,
+      startRevision: Math.max(1, base.compactRevision),
+      prevKv: true,
+    },
     {
       started: () => {},
       batch: (batch) => {
-        for (const { kv, prevKv } of batch.events) seen.push(kv, ...(prevKv === undefined ? [] : [prevKv]));
+        for (const { kv, prevKv } of batch.events)
+          seen.push(kv, ...(prevKv === undefined ? [] : [prevKv]));
         return true;
       },
       ended: (failure) => assert.fail(failure.what),
@@ -82,7 +106,14 @@ function watched(base: Base): readonly KeyValue[] {
 /** All that can be observed of a base. */
 function observed(base: Base): unknown {
   return {
-    meta: [base.revision, base.compactRevision, base.appliedIndex, base.term, base.time, [...base.alarms]],
+    meta: [
+      base.revision,
+      base.compactRevision,
+      base.appliedIndex,
+      base.term,
+      base.time,
+      [...base.alarms],
+    ],
     states: statesOf(base),
     watched: watched(base),
     live: base.versions.liveKeys,
@@ -90,7 +121,10 @@ function observed(base: Base): unknown {
       const lease = base.leases.get(id);
       return [id, lease?.ttlMs, lease?.fenced, base.leaseTimeToLive(id, true, 0).keys];
     }),
-    callers: [...base.callers.all()].map((caller) => ({ ...caller, replies: new Map(caller.replies) })),
+    callers: [...base.callers.all()].map((caller) => ({
+      ...caller,
+      replies: new Map(caller.replies),
+    })),
   };
 }
 
@@ -137,7 +171,12 @@ function large(): Base {
   const base = new Base();
   for (let at = 0; at < 40; at++) {
     const changes = Array.from({ length: 100 }, (_, key): Change => {
-      return { kind: "put", key: `${at}/${key}` as Bytes, value: "x".repeat(200) as Bytes, lease: 0n };
+      return {
+        kind: "put",
+        key: `${at}/${key}` as Bytes,
+        value: "x".repeat(200) as Bytes,
+        lease: 0n,
+      };
     });
     base.apply(entryOf(base, changes), 0);
   }
@@ -158,9 +197,10 @@ test("[SNAP-4] a large state comes in many records of bounded size, and keys wri
   assert.deepEqual(observed(imported(records)), before);
 });
 
-test("[SNAP-5] a snapshot without its end, with a record missing, doubled or swapped, is refused or is the same", () => {
+test("[SNAP-5] a snapshot without its end, with a record missing, doubled or swapped, is refused", () => {
   const records = [...exportWork(large())];
-  const attempt = (some: readonly Uint8Array[]): void => assert.throws(() => imported(some), Malformed);
+  const attempt = (some: readonly Uint8Array[]): void =>
+    assert.throws(() => imported(some), Malformed);
   for (let at = 0; at < records.length - 1; at++) attempt(records.slice(0, at + 1));
   attempt(records.slice(1));
   attempt([...records, records[0] as Uint8Array]);
@@ -196,5 +236,8 @@ test("[SNAP-7] an empty base survives the round trip, and a key deleted before t
   const copy = imported([...exportWork(base)]);
   const entries: KeyValue[] = [];
   copy.versions.scan("" as Bytes, undefined, (entry) => entries.push(plain(entry.newest)) > 0);
-  assert.deepEqual(entries.map((kv) => kv.key), ["b"]);
+  assert.deepEqual(
+    entries.map((kv) => kv.key),
+    ["b"],
+  );
 });

@@ -91,6 +91,7 @@ function record(kind: number, fill: (writer: ByteWriter) => void): Uint8Array {
 function* exportKeys(base: Base, meta: SnapshotMeta, ordinals: Map<KeyEntry, number>): Generator<Uint8Array, undefined> {
   const writer = new ByteWriter(RECORD_BYTES * 2);
   let from = "" as Bytes;
+  let ordinal = 0;
   for (let done = false; !done; ) {
     writer.reset();
     writer.u8(KEYS);
@@ -100,8 +101,11 @@ function* exportKeys(base: Base, meta: SnapshotMeta, ordinals: Map<KeyEntry, num
         return false;
       }
       const version = visibleAt(entry, meta.compactRevision);
-      if (version === undefined && !changedWithin(entry, meta)) return true;
-      ordinals.set(entry, ordinals.size);
+      const changed = changedWithin(entry, meta);
+      if (version === undefined && !changed) return true;
+      // Only changes are looked up; a map of all keys would be large for nothing.
+      if (changed) ordinals.set(entry, ordinal);
+      ordinal++;
       encodeKey(writer, entry.newest.key, version);
       return true;
     });

@@ -32,7 +32,14 @@ class Model {
       const { key, value, lease } = change;
       const before = state.get(key);
       const createRevision = before?.createRevision ?? revision;
-      state.set(key, { key, value, createRevision, modRevision: revision, version: (before?.version ?? 0) + 1, lease });
+      state.set(key, {
+        key,
+        value,
+        createRevision,
+        modRevision: revision,
+        version: (before?.version ?? 0) + 1,
+        lease,
+      });
     }
     this.states.push(state);
   }
@@ -44,7 +51,9 @@ class Model {
       request.end === undefined
         ? key === request.key
         : key >= request.key && (request.end === OPEN_END || key < request.end);
-    const all = [...(this.states[at] as Map<Bytes, KeyValue>).values()].filter((kv) => within(kv.key));
+    const all = [...(this.states[at] as Map<Bytes, KeyValue>).values()].filter((kv) =>
+      within(kv.key),
+    );
     all.sort((a, b) => (a.key < b.key ? -1 : 1));
     const passes = (kv: KeyValue): boolean =>
       kv.modRevision >= (request.minModRevision ?? 0) &&
@@ -53,7 +62,13 @@ class Model {
       kv.createRevision <= (request.maxCreateRevision || Infinity);
     let kvs = request.countOnly === true ? [] : all.filter(passes);
     const sign = request.sort?.order === "descend" ? -1 : 1;
-    const by = { key: "key", value: "value", version: "version", create: "createRevision", mod: "modRevision" } as const;
+    const by = {
+      key: "key",
+      value: "value",
+      version: "version",
+      create: "createRevision",
+      mod: "modRevision",
+    } as const;
     const field = by[request.sort?.target ?? "key"];
     kvs.sort((a, b) => (a[field] < b[field] ? -sign : a[field] > b[field] ? sign : 0));
     const more = (request.limit ?? 0) > 0 && kvs.length > (request.limit ?? 0);
@@ -125,7 +140,8 @@ test("[BASE-1] [BASE-2] every range of every readable revision answers as the li
           model.apply(changes);
         }
         if (base.revision > base.compactRevision + 1 && random.chance(1, 12)) {
-          const revision = base.compactRevision + 1 + random.below(base.revision - base.compactRevision);
+          const revision =
+            base.compactRevision + 1 + random.below(base.revision - base.compactRevision);
           commit(base, [], [{ kind: "compacted", revision }]);
           // Half of the time the versions physically stay, as they do while something has them pinned.
           if (random.chance(1, 2)) finish(base.compactWork());
@@ -172,13 +188,21 @@ test("[BASE-3] compacting everything leaves one version a live key and nothing e
 
 test("[BASE-4] a compacted revision fails at once with the oldest readable one; that one is readable; a future one fails", () => {
   const base = new Base();
-  for (let at = 0; at < 5; at++) commit(base, [{ kind: "put", key: "a" as Bytes, value: `${at}` as Bytes, lease: 0n }]);
+  for (let at = 0; at < 5; at++)
+    commit(base, [{ kind: "put", key: "a" as Bytes, value: `${at}` as Bytes, lease: 0n }]);
   commit(base, [], [{ kind: "compacted", revision: 4 }]);
-  const at = (revision: number): ReturnType<Base["range"]> => base.range({ kind: "range", key: "a" as Bytes, revision });
+  const at = (revision: number): ReturnType<Base["range"]> =>
+    base.range({ kind: "range", key: "a" as Bytes, revision });
   const compacted = at(3);
-  assert.ok("code" in compacted && compacted.code === "COMPACTED" && compacted.details?.["compactRevision"] === 4);
+  assert.ok(
+    "code" in compacted &&
+      compacted.code === "COMPACTED" &&
+      compacted.details?.["compactRevision"] === 4,
+  );
   const future = at(7);
-  assert.ok("code" in future && future.code === "FUTURE_REVISION" && future.details?.["revision"] === 6);
+  assert.ok(
+    "code" in future && future.code === "FUTURE_REVISION" && future.details?.["revision"] === 6,
+  );
   finish(base.compactWork());
   assert.equal(ranged(base, { kind: "range", key: "a" as Bytes, revision: 4 }).kvs[0]?.value, "2");
   const hash = base.hash(3);
@@ -188,7 +212,11 @@ test("[BASE-4] a compacted revision fails at once with the oldest readable one; 
 test("[BASE-5] a long range answers from its revision though writes and a compaction come between its steps", () => {
   const base = new Base();
   const keys = Array.from({ length: 2_000 }, (_, at) => `k${String(at).padStart(5, "0")}` as Bytes);
-  const put = (value: string): void => commit(base, keys.map((at) => ({ kind: "put", key: at, value: value as Bytes, lease: 0n })));
+  const put = (value: string): void =>
+    commit(
+      base,
+      keys.map((at) => ({ kind: "put", key: at, value: value as Bytes, lease: 0n })),
+    );
   put("old");
   const work = base.range({ kind: "range", key: "" as Bytes, end: OPEN_END });
   assert.ok(!("code" in work));
@@ -201,7 +229,11 @@ test("[BASE-5] a long range answers from its revision though writes and a compac
       break;
     }
     steps++;
-    if (steps === 1) commit(base, keys.slice(1_000).map((at) => ({ kind: "delete", key: at })));
+    if (steps === 1)
+      commit(
+        base,
+        keys.slice(1_000).map((at) => ({ kind: "delete", key: at })),
+      );
     else put("new");
     commit(base, [], [{ kind: "compacted", revision: base.revision }]);
     finish(base.compactWork());
@@ -222,10 +254,18 @@ test("[BASE-6] the hash of a revision depends on what can be read there, not on 
         commit(kept, changes);
         commit(compacted, changes);
         if (!random.chance(1, 5)) continue;
-        commit(compacted, [], [{ kind: "compacted", revision: compacted.revision - random.below(2) }]);
+        commit(
+          compacted,
+          [],
+          [{ kind: "compacted", revision: compacted.revision - random.below(2) }],
+        );
         if (random.chance(1, 2)) finish(compacted.compactWork());
       }
-      for (let revision = Math.max(1, compacted.compactRevision); revision <= kept.revision; revision++) {
+      for (
+        let revision = Math.max(1, compacted.compactRevision);
+        revision <= kept.revision;
+        revision++
+      ) {
         assert.equal(hashed(compacted, revision).hash, hashed(kept, revision).hash);
       }
       const before = hashed(kept).hash;
@@ -245,7 +285,11 @@ test("[BASE-7] history is trimmed by age in keyspace time, and halved when it is
         term: 1,
         time,
         transactions: [
-          { revision: base.revision + 1, changes: [{ kind: "put", key: "a" as Bytes, value: "v" as Bytes, lease: 0n }], meta: [] },
+          {
+            revision: base.revision + 1,
+            changes: [{ kind: "put", key: "a" as Bytes, value: "v" as Bytes, lease: 0n }],
+            meta: [],
+          },
         ],
       },
       0,
@@ -253,7 +297,10 @@ test("[BASE-7] history is trimmed by age in keyspace time, and halved when it is
   for (let second = 0; second < 100; second++) put(second * 1_000);
   assert.equal(base.trimTarget(1_000_000, 1e9), undefined);
   const byAge = base.trimTarget(10_000, 1e9) ?? 0;
-  assert.ok(byAge >= 88 && byAge <= 91, `ten seconds of a write a second end near revision 90, not at ${byAge}`);
+  assert.ok(
+    byAge >= 88 && byAge <= 91,
+    `ten seconds of a write a second end near revision 90, not at ${byAge}`,
+  );
   commit(base, [], [{ kind: "compacted", revision: byAge }]);
   const release = base.pin(5);
   finish(base.compactWork());

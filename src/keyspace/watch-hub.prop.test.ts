@@ -23,7 +23,12 @@ function commit(base: Base, changes: readonly Change[], meta: readonly MetaChang
 function compact(base: Base, revision: number): void {
   commit(base, [], [{ kind: "compacted", revision }]);
 }
-const put = (key: string, value = ""): Change => ({ kind: "put", key: key as Bytes, value: value as Bytes, lease: 0n });
+const put = (key: string, value = ""): Change => ({
+  kind: "put",
+  key: key as Bytes,
+  value: value as Bytes,
+  lease: 0n,
+});
 const gone = (key: string): Change => ({ kind: "delete", key: key as Bytes });
 
 /** A consumer that holds the watch when it is told to be slow. */
@@ -52,7 +57,10 @@ class Consumer implements WatchSink {
   }
 }
 
-function watching(hub: WatchHub, request: Partial<WatchRequest> & { readonly key: Bytes }): Consumer {
+function watching(
+  hub: WatchHub,
+  request: Partial<WatchRequest> & { readonly key: Bytes },
+): Consumer {
   const consumer = new Consumer();
   consumer.handle = hub.open(request, consumer);
   return consumer;
@@ -90,7 +98,11 @@ function someRequest(random: Prng, base: Base): WatchRequest {
 }
 
 /** What the watch should have seen of revisions up to `until`. */
-function expectedEvents({ request, from }: Watched, all: readonly WatchEvent[], until: number): WatchEvent[] {
+function expectedEvents(
+  { request, from }: Watched,
+  all: readonly WatchEvent[],
+  until: number,
+): WatchEvent[] {
   return all.filter(
     ({ kind, kv }) =>
       kv.modRevision >= from &&
@@ -108,8 +120,12 @@ function checkBatches({ consumer, request }: Watched): void {
   for (const batch of consumer.batches) {
     assert.ok(batch.revision >= last, "batches ascend");
     const revisions = batch.events.map((event) => event.kv.modRevision);
-    assert.deepEqual(revisions, revisions.toSorted((a, b) => a - b));
-    if (revisions.length > 0 && open === 0) assert.ok((revisions[0] as number) > last, "no revision is split");
+    assert.deepEqual(
+      revisions,
+      revisions.toSorted((a, b) => a - b),
+    );
+    if (revisions.length > 0 && open === 0)
+      assert.ok((revisions[0] as number) > last, "no revision is split");
     assert.ok(!batch.partial || request.fragment === true);
     open = batch.partial ? batch.revision : 0;
     last = batch.revision;
@@ -119,9 +135,15 @@ function checkBatches({ consumer, request }: Watched): void {
 function check(watched: Watched, all: readonly WatchEvent[], base: Base, drained: boolean): void {
   const { consumer, request } = watched;
   const stripped = consumer.events.map(({ kind, kv }) => ({ kind, kv }));
-  const until = drained && consumer.failure === undefined ? base.revision : (consumer.events.at(-1)?.kv.modRevision ?? 0);
+  const until =
+    drained && consumer.failure === undefined
+      ? base.revision
+      : (consumer.events.at(-1)?.kv.modRevision ?? 0);
   const want = expectedEvents(watched, all, until);
-  assert.deepEqual(stripped, want.map(({ kind, kv }) => ({ kind, kv })));
+  assert.deepEqual(
+    stripped,
+    want.map(({ kind, kv }) => ({ kind, kv })),
+  );
   for (const [at, event] of consumer.events.entries()) {
     // The version before may be compacted, but what is shown must be it.
     if (event.prevKv === undefined) continue;
@@ -133,7 +155,11 @@ function check(watched: Watched, all: readonly WatchEvent[], base: Base, drained
   assert.equal(consumer.failure.code, "SLOW_CONSUMER");
   const resume = Number(consumer.failure.details?.["resumeRevision"]);
   const seen = expectedEvents(watched, all, resume - 1);
-  assert.deepEqual(stripped, seen.map(({ kind, kv }) => ({ kind, kv })), "all before the resume revision was delivered");
+  assert.deepEqual(
+    stripped,
+    seen.map(({ kind, kv }) => ({ kind, kv })),
+    "all before the resume revision was delivered",
+  );
 }
 
 function history(base: Base, changes: readonly Change[], revision: number): WatchEvent[] {
@@ -142,12 +168,23 @@ function history(base: Base, changes: readonly Change[], revision: number): Watc
     const prevKv: KeyValue | undefined = before && { ...plainOf(before) };
     const { key } = change;
     if (change.kind === "delete") {
-      const kv = { key, value: "" as Bytes, createRevision: 0, modRevision: revision, version: 0, lease: 0n };
+      const kv = {
+        key,
+        value: "" as Bytes,
+        createRevision: 0,
+        modRevision: revision,
+        version: 0,
+        lease: 0n,
+      };
       return { kind: "delete", kv, prevKv };
     }
     const createRevision = before?.createRevision ?? revision;
     const version = (before?.version ?? 0) + 1;
-    return { kind: "put", kv: { key, value: change.value, createRevision, modRevision: revision, version, lease: 0n }, prevKv };
+    return {
+      kind: "put",
+      kv: { key, value: change.value, createRevision, modRevision: revision, version, lease: 0n },
+      prevKv,
+    };
   });
 }
 function plainOf({ key, value, createRevision, modRevision, version, lease }: KeyValue): KeyValue {
@@ -171,7 +208,11 @@ test("[WATCH-1] [WATCH-2] [WATCH-5] every watch gets each change of its range on
         if (random.chance(1, 8)) {
           const request = someRequest(random, base);
           const start = request.startRevision ?? 0;
-          watches.push({ request, from: start > 0 ? start : base.revision + 1, consumer: watching(hub, request) });
+          watches.push({
+            request,
+            from: start > 0 ? start : base.revision + 1,
+            consumer: watching(hub, request),
+          });
           // A start that is readable now may be compacted before the first delivery: let it start.
           hub.deliver();
         }
@@ -181,7 +222,10 @@ test("[WATCH-1] [WATCH-2] [WATCH-5] every watch gets each change of its range on
           if (!one.slow) one.handle?.resume();
         }
         if (random.chance(1, 12) && base.revision > base.compactRevision) {
-          compact(base, base.compactRevision + 1 + random.below(base.revision - base.compactRevision));
+          compact(
+            base,
+            base.compactRevision + 1 + random.below(base.revision - base.compactRevision),
+          );
           if (random.chance(3, 4)) finish(base.compactWork());
         }
         if (random.chance(1, 2)) hub.deliver();
@@ -209,7 +253,11 @@ test("[WATCH-2] a compaction between applying and delivering cannot hide a chang
   compact(base, 4);
   const logical = watching(hub, { key: "a" as Bytes, startRevision: 2 });
   deliverAll(hub);
-  assert.equal(exact.events.length, 2, "a compaction that has removed nothing yet takes nothing from a watch");
+  assert.equal(
+    exact.events.length,
+    2,
+    "a compaction that has removed nothing yet takes nothing from a watch",
+  );
   assert.equal(logical.failure?.code, "COMPACTED");
   commit(base, [put("a", "3")]);
   commit(base, [put("b")]);
@@ -231,11 +279,14 @@ test("[WATCH-3] a watch may start at the compacted revision itself, deletions in
   const at = watching(hub, { key: "" as Bytes, end: OPEN_END, startRevision: 3, prevKv: true });
   const before = watching(hub, { key: "" as Bytes, end: OPEN_END, startRevision: 2 });
   deliverAll(hub);
-  assert.deepEqual(at.events.map(({ kind, kv, prevKv }) => [kind, kv.key, prevKv]), [
-    ["put", "b", undefined],
-    ["delete", "a", undefined],
-    ["put", "c", undefined],
-  ]);
+  assert.deepEqual(
+    at.events.map(({ kind, kv, prevKv }) => [kind, kv.key, prevKv]),
+    [
+      ["put", "b", undefined],
+      ["delete", "a", undefined],
+      ["put", "c", undefined],
+    ],
+  );
   assert.equal(before.failure?.code, "COMPACTED");
   assert.equal(before.failure?.details?.["compactRevision"], 3);
 });
@@ -247,15 +298,27 @@ test("[WATCH-4] a revision larger than a batch comes whole, or in partial batche
   const parts = watching(hub, { key: "" as Bytes, end: OPEN_END, fragment: true });
   deliverAll(hub);
   const large = "x".repeat(1 << 20);
-  commit(base, Array.from({ length: 5 }, (_, at) => put(`k${at}`, large)));
+  commit(
+    base,
+    Array.from({ length: 5 }, (_, at) => put(`k${at}`, large)),
+  );
   commit(base, [put("k9")]);
   deliverAll(hub);
-  assert.deepEqual(whole.batches.map(({ revision, events }) => [revision, events.length]), [[2, 5], [3, 1]]);
-  assert.deepEqual(parts.batches.map(({ revision, events, partial }) => [revision, events.length, partial]), [
-    [2, 2, true],
-    [2, 2, true],
-    [3, 2, false],
-  ]);
+  assert.deepEqual(
+    whole.batches.map(({ revision, events }) => [revision, events.length]),
+    [
+      [2, 5],
+      [3, 1],
+    ],
+  );
+  assert.deepEqual(
+    parts.batches.map(({ revision, events, partial }) => [revision, events.length, partial]),
+    [
+      [2, 2, true],
+      [2, 2, true],
+      [3, 2, false],
+    ],
+  );
 });
 
 test("[WATCH-5] a held watch keeps a position only and ends when compaction passes it, though nobody resumes it", () => {
@@ -298,7 +361,13 @@ test("[WATCH-6] progress comes once everything before it has been delivered, and
   idle.slow = false;
   idle.handle?.resume();
   deliverAll(hub);
-  assert.deepEqual(idle.batches.slice(2).map(({ revision, events }) => [revision, events.length]), [[4, 1], [4, 0]]);
+  assert.deepEqual(
+    idle.batches.slice(2).map(({ revision, events }) => [revision, events.length]),
+    [
+      [4, 1],
+      [4, 0],
+    ],
+  );
 });
 
 test("[WATCH-7] a cancelled watch hears nothing more, also when another watch cancels it during a delivery", () => {

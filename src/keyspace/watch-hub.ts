@@ -12,6 +12,7 @@ import type { Failure } from "../base/errors.ts";
 import { failure } from "../base/errors.ts";
 import type { WatchBatch, WatchEvent, WatchRequest } from "../contract/keyspace.ts";
 import type { Base } from "./base.ts";
+import { RangeWatchers } from "./range-watchers.ts";
 import { scanEnd } from "./range.ts";
 import type { Version } from "./versions.ts";
 import { plain } from "./versions.ts";
@@ -41,6 +42,9 @@ const BATCH_BYTES = 1.5 * (1 << 20);
 
 interface Watcher {
   readonly request: WatchRequest;
+  /** The bounds as the index of ranges wants them. */
+  readonly from: Bytes;
+  readonly until: Bytes | undefined;
   readonly sink: WatchSink;
   /** Next revision to look at. */
   next: number;
@@ -58,7 +62,7 @@ interface Watcher {
 export class WatchHub {
   readonly #base: Base;
   readonly #byKey = new Map<Bytes, Set<Watcher>>();
-  readonly #ranges = new Set<Watcher>();
+  readonly #ranges = new RangeWatchers<Watcher>();
   /** Watchers that have something to do at the next delivery. */
   readonly #pending = new Set<Watcher>();
   readonly #held = new Set<Watcher>();
@@ -81,6 +85,8 @@ export class WatchHub {
     const start = request.startRevision ?? 0;
     const watcher: Watcher = {
       request,
+      from: request.key,
+      until: request.end === undefined ? undefined : scanEnd(request.end),
       sink,
       next: start > 0 ? start : this.#base.revision + 1,
       sentOfNext: 0,
@@ -187,12 +193,11 @@ export class WatchHub {
   /** Finds which watches the new changes concern; the others move on without looking. */
   #markTouched(): void {
     if (this.#base.versions.watchableFrom > this.#delivered + 1) this.#touchAll(this.#delivered + 1);
-    const ranges = [...this.#ranges].filter((watcher) => !watcher.behind);
     for (let at = this.#base.changesFrom(this.#delivered + 1); ; at++) {
       const change = this.#base.change(at);
       if (change === undefined) break;
       for (const watcher of this.#byKey.get(change.key) ?? []) this.#touch(watcher, change.modRevision);
-      for (const watcher of ranges) if (within(watcher.request, change.key)) this.#touch(watcher, change.modRevision);
+      this.#ranges.visit(change.key, (watcher) => this.#touch(watcher, change.modRevision));
     }
   }
 

@@ -10,7 +10,7 @@ const EXPIRIES_PER_TICK = 512;
 export function maintain(parts: ReplicaParts, time: number, monotonicMs: number): void {
   const { base, head, retention } = parts;
   for (const id of base.leases.expired(monotonicMs, EXPIRIES_PER_TICK)) head.expire(id);
-  if (head.openCount > 0) return;
+  // What is proposed twice because the first has not been committed yet does no harm.
   const idle = base.callers.idle(time - retention.callerIdleMs);
   if (idle.length > 0) head.propose(idle.map((id) => ({ kind: "callerClosed", id })));
   const trim = base.trimTarget(retention.historyMs, retention.historyBytes);

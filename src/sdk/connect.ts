@@ -13,6 +13,7 @@ import { procedureSet } from "../contract/procedure.ts";
 import { prng } from "../base/prng.ts";
 import { hostClock } from "../host/clock.ts";
 import { hostEntropy } from "../host/entropy.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Address } from "../ports/network.ts";
 import type { LazyKeyspace } from "./lazy.ts";
 import { lazyKeyspace } from "./lazy.ts";
@@ -169,6 +170,9 @@ function filePath(url: string): string {
   return resolve(path === "" ? ".quorate" : path);
 }
 
+/** Time for what goes on in the background of a connection: it does not keep the process alive. */
+const idleClock: Clock = { ...hostClock, after: (delayMs, fire) => hostClock.after(delayMs, fire, { idle: true }) };
+
 async function openEmbedded(directory: string | undefined, label: string, options: ConnectOptions): Promise<Keyspace> {
   const [{ openDriver }, embedded, { allProcedures }, { react }, disk] = await Promise.all([
     import("../driver/driver.ts"),
@@ -191,7 +195,7 @@ async function openEmbedded(directory: string | undefined, label: string, option
   const keyspace = embedded.embeddedKeyspace({ driver, clock: hostClock, guarantee });
   const reacting = new AbortController();
   const close = keyspace.close.bind(keyspace);
-  void react(keyspace, hostClock, fireDue(procedures, prefixed), reacting.signal);
+  void react(keyspace, idleClock, fireDue(procedures, prefixed), reacting.signal);
   return {
     ...keyspace,
     close: () => {

@@ -1,4 +1,5 @@
 /** The commitment plane of one connection: its keyspace, its session, and what keeps the process alive. */
+import { setMaxListeners } from "node:events";
 import { fail } from "../base/errors.ts";
 import type { Bytes } from "../base/bytes.ts";
 import type { Keyspace } from "../contract/keyspace.ts";
@@ -110,6 +111,8 @@ function follow(signals: readonly (AbortSignal | undefined)[]): { readonly signa
   };
   for (const signal of signals) {
     if (signal === undefined) continue;
+    // One session's signal is followed by everything that it holds: many listeners are no leak here.
+    setMaxListeners(0, signal as unknown as EventTarget);
     const onAbort = (): void => {
       controller.abort(signal.reason);
       stop();

@@ -308,8 +308,10 @@ function answerRange(kvs: readonly KeyValue[], request: RangeRequest, revision: 
 function sortedBy(kvs: readonly KeyValue[], request: RangeRequest): readonly KeyValue[] {
   const { sort } = request;
   if (sort === undefined) return kvs;
-  const field = (kv: KeyValue): string | number =>
-    ({ key: kv.key, version: kv.version, create: kv.createRevision, mod: kv.modRevision, value: kv.value })[sort.target];
+  const field = (kv: KeyValue): string | number => {
+    const { key, value, version, createRevision: create, modRevision: mod } = kv;
+    return { key, value, version, create, mod }[sort.target];
+  };
   const up = (a: KeyValue, b: KeyValue): number => (field(a) < field(b) ? -1 : field(a) > field(b) ? 1 : 0);
   return [...kvs].sort((a, b) => (sort.order === "descend" ? up(b, a) : up(a, b)));
 }
@@ -331,8 +333,8 @@ function compareHolds(kvs: readonly KeyValue[], compare: Compare): boolean {
 
 function relation(compare: Compare, kv: KeyValue): boolean {
   const { target, result } = compare;
-  const fields = { version: kv.version, create: kv.createRevision, mod: kv.modRevision, lease: kv.lease, value: kv.value };
-  const left = fields[target.kind];
+  const { value, version, lease, createRevision: create, modRevision: mod } = kv;
+  const left = { value, version, lease, create, mod }[target.kind];
   const right = target.value;
   if (result === "equal") return left === right;
   if (result === "notEqual") return left !== right;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { b, Bench, put, stamp } from "./head-bench.ts";
 
-test("[CALLER-KNOWN] an unknown caller is refused as indefinite and not created by asking again (one replica)", () => {
+test("[CALLER-KNOWN] an unknown caller is refused as indefinite, also when it asks again (one replica)", () => {
   const bench = new Bench();
   for (let attempt = 0; attempt < 2; attempt++) {
     const reply = bench.send(put("k", "1"), stamp(1));
@@ -53,4 +53,29 @@ test("[CALLER-WINDOW] what was acknowledged is refused for good, and the window 
   bench.ok(put("k", "3"), stamp(2 + 4_096, 3));
   bench.ok({ kind: "callerClose", id: 7n });
   bench.refused(put("k", "4"), "CALLER_UNKNOWN", stamp(9_000, 9_000));
+});
+
+test("[CALLER-ONCE] an answer that a rollback made untrue is forgotten with it (one replica)", () => {
+  const bench = new Bench();
+  bench.ok({ kind: "callerOpen", id: 7n });
+  bench.commit();
+  bench.ok({ kind: "leaseGrant", id: 5n, ttlMs: 60_000 });
+  bench.refused({ kind: "leaseGrant", id: 5n, ttlMs: 60_000 }, "LEASE_EXISTS", stamp(1));
+  bench.head.rollback();
+  bench.ok({ kind: "leaseGrant", id: 5n, ttlMs: 60_000 }, stamp(1));
+});
+
+test("[CALLER-KNOWN] a caller that only asks is not idle: the log hears of it twice a minute (one replica)", () => {
+  const bench = new Bench();
+  bench.ok({ kind: "callerOpen", id: 7n });
+  bench.commit();
+  let logged = 0;
+  for (let sequence = 1; sequence <= 600; sequence++) {
+    bench.time += 1_000;
+    bench.ok({ kind: "deleteRange", key: b("none") }, stamp(sequence, sequence));
+    if (bench.head.openCount > 0) logged++;
+    bench.commit();
+    assert.deepEqual(bench.base.callers.idle(bench.time - 32_000), []);
+  }
+  assert.ok(logged >= 18 && logged <= 20, `${logged} records in ten minutes`);
 });

@@ -4,6 +4,8 @@ import type { Bytes } from "../../src/base/bytes.ts";
 import { prng } from "../../src/base/prng.ts";
 import { dueKey } from "../../src/contract/due.ts";
 import type { Tx } from "../../src/contract/procedure.ts";
+import { Suspension } from "../../src/contract/suspension.ts";
+import { ProcedureTx } from "../../src/keyspace/procedure-tx.ts";
 import { b, Bench, proc, put, run } from "./head-bench.ts";
 
 test("[PROC-ATOMIC] a throw drops the procedure's own writes and nothing else (one replica)", () => {
@@ -97,6 +99,23 @@ test("[PROC-TX] reads see own writes, ranges merge them, age puts them last (one
   assert.deepEqual(bench.ok(run("t/reads@1")).result, [true, 1, "a,c,d", "d,c", "d,c,a", "d"]);
 });
 
+test("[PROC-TX] a limited range looks past what the procedure has deleted (one replica)", () => {
+  const first = (kvs: readonly { readonly key: Bytes }[]): string | undefined => kvs[0]?.key;
+  const bench = new Bench({}, [
+    proc("t/limits@1", (tx) => {
+      tx.delete(b("b"));
+      tx.delete(b("d"));
+      return [
+        first(tx.range(b("a"), b("z"), { limit: 1 })),
+        first(tx.range(b("a"), b("z"), { limit: 1, reverse: true })),
+        first(tx.byAge(b("a"), b("z"), { limit: 1 })),
+      ];
+    }),
+  ]);
+  for (const key of ["d", "c", "b"]) bench.ok(put(key, ""));
+  assert.deepEqual(bench.ok(run("t/limits@1")).result, ["c", "c", "c"]);
+});
+
 test("[PROC-PREFIX] a prefix confines all keys, and due records carry it to their procedure (one replica)", () => {
   const target = proc("t/target@1", (tx, args: { to: string }) => tx.put(b("hit"), b(args.to)));
   const bench = new Bench({}, [
@@ -156,4 +175,21 @@ test("[PROC-STRICT] an attempt that swallows its suspension is discarded all the
   for (let at = 0; at < 50; at++) assert.equal(bench.ok(run("t/swallows@1")).result, "done");
   bench.commit();
   assert.equal(bench.base.get(b("n"))?.version, 50);
+});
+
+test("[PROC-STRICT] after a suspension the transaction is poisoned: reads and writes suspend again (any)", () => {
+  const absent = (): never => {
+    throw new Suspension();
+  };
+  const tx = new ProcedureTx({ get: absent, range: absent, byAge: absent }, "t/p@1", 0);
+  tx.put(b("before"), b("1"));
+  assert.throws(() => tx.get(b("k")), Suspension);
+  assert.equal(tx.poisoned, true);
+  assert.throws(() => tx.put(b("k"), b("1")), Suspension);
+  assert.throws(() => tx.delete(b("k")), Suspension);
+  assert.throws(() => tx.range(b("k"), b("l")), Suspension);
+  assert.deepEqual(
+    tx.writes.map((write) => write.key),
+    ["before"],
+  );
 });

@@ -146,7 +146,7 @@ class Pair {
     const { random } = this;
     const where = bounds(random);
     if (where.key === "" || (where.end !== undefined && where.end !== OPEN_END && where.key >= where.end)) return;
-    const oldest = this.committed.compactRevision + 1;
+    const oldest = Math.max(1, this.committed.compactRevision);
     const next = oldest + random.below(this.committed.revision + 3 - oldest);
     const request: WatchRequest = {
       ...where,

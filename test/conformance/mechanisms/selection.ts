@@ -386,5 +386,31 @@ export function mechanismConformance(arm: Arm): void {
       assert.equal(looks.length, 6, keyspaceCalls.join(" "));
       await held.release();
     });
+
+    test("[SEL-25] a release that could not be told is told again (engine that fails twice)", async () => {
+      const { lock } = await import("../../../src/sdk/selection.ts");
+      const { keyspace } = a.commitment;
+      let failures = 2;
+      const failing = new Proxy(keyspace, {
+        get: (target, name) => {
+          const member: unknown = Reflect.get(target, name);
+          if (typeof member !== "function") return member;
+          return (...given: [{ readonly name?: string }, ...unknown[]]) => {
+            if (name === "run" && given[0].name?.includes("leave") === true && failures-- > 0) {
+              return Promise.reject(new Error("cut"));
+            }
+            return Reflect.apply(member, target, given);
+          };
+        },
+      });
+      const held = await lock({ commitment: { ...a.commitment, keyspace: failing } }, "again").acquire();
+      await held.release();
+      assert.equal(failures, 1);
+      await owned(await b.lock("again").tryAcquire({ waitMs: 20_000 })).release();
+    });
+
+    test("[ELE-2] observing with an aborted signal ends at once (one session)", async () => {
+      for await (const _ of a.election("none").observe({ signal: AbortSignal.abort() })) assert.fail("it went on");
+    });
   });
 }

@@ -7,7 +7,8 @@
  * Source: Gray and Cheriton, "Leases" (SOSP 1989); Burrows, Chubby (OSDI 2006) §2.8.
  * Assumes: monotonic clocks of client and engine run at the same rate to within the margin.
  */
-import { fail, QuorateError } from "../../../base/errors.ts";
+import type { QuorateError } from "../../../base/errors.ts";
+import { fail } from "../../../base/errors.ts";
 import type { Keyspace } from "../../../contract/keyspace.ts";
 import type { Session } from "../../../contract/plane.ts";
 import type { Cancel, Clock } from "../../../ports/clock.ts";

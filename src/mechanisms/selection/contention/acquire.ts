@@ -3,7 +3,7 @@
  *
  * Invariants: I1 the answer "yours" is given only after the session has been checked once more, because waiting can
  * outlast a lease (Jepsen's finding on etcd's lock, 2020). I2 a waiter watches one key: one release wakes one waiter. I3
- * whoever stops waiting leaves the queue; if that cannot be known, its lease takes it out.
+ * whoever stops waiting leaves the queue, and is taken out until the engine has confirmed it or its session ends.
  * Cost: one round trip and flush when free, one more round trip per wake-up.
  */
 import type { Bytes } from "../../../base/bytes.ts";
@@ -52,6 +52,9 @@ export interface NotHeld {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** Delay before the engine is told again of a release, ms; doubles. */
+const LEAVE_RETRY_MS = 50;
+
 interface Place {
   readonly key: Bytes;
   readonly created: number;
@@ -95,7 +98,7 @@ async function join(
   try {
     return await on.plane.keyspace.run(enter, args, { signal, timeoutMs, prefix: on.plane.prefix });
   } catch (error) {
-    if (QuorateError.is(error) && error.outcome === "indefinite") void withdraw(on, { key, created: 0, token: 0 });
+    if (QuorateError.is(error) && error.outcome === "indefinite") void withdraw(on, session, { key, created: 0, token: 0 });
     throw error;
   }
 }
@@ -119,7 +122,7 @@ async function settle(
     while (standing.state === "waits") {
       const leftMs = until - on.plane.clock.monotonicMs();
       if (leftMs <= 0) {
-        await withdraw(on, place);
+        await withdraw(on, session, place);
         return notHeld(on, standing, "timeout");
       }
       await gone(on, standing.behind as Bytes, revision, leftMs, stop);
@@ -130,10 +133,10 @@ async function settle(
     throwIfStopped(on, session, stop);
     if (standing.state === "absent") throw lostPlace(on);
   } catch (error) {
-    await withdraw(on, place);
+    await withdraw(on, session, place);
     throw error;
   }
-  return new Held({ ...place, object: on.object, session, plane: on.plane, release: () => withdraw(on, place) });
+  return new Held({ ...place, object: on.object, session, plane: on.plane, release: () => withdraw(on, session, place) });
 }
 
 function throwIfStopped(on: Contended, session: Session, stop: AbortSignal): void {
@@ -182,11 +185,29 @@ async function gone(on: Contended, behind: Bytes, revision: number, leftMs: numb
   }
 }
 
-/** Leaves the queue or releases. If the engine cannot be told, the lease ends it. */
-async function withdraw(on: Contended, place: Place): Promise<void> {
-  await on.plane.keyspace
-    .run(leave, { key: place.key, created: place.created }, { prefix: on.plane.prefix })
-    .catch(() => {});
+/**
+ * Leaves the queue or releases: one attempt is awaited; if the engine could not be told, attempts go on for as long as
+ * the session lives, because its heartbeat would keep what was let go.
+ */
+async function withdraw(on: Contended, session: Session, place: Place): Promise<void> {
+  if (!(await leaveOnce(on, session, place))) void keepLeaving(on, session, place);
+}
+
+async function keepLeaving(on: Contended, session: Session, place: Place): Promise<void> {
+  let delayMs = LEAVE_RETRY_MS;
+  do {
+    await sleep(on.plane.clock, delayMs, session.signal);
+    delayMs = Math.min(2 * delayMs, session.ttlMs / 3);
+  } while (!session.signal.aborted && !(await leaveOnce(on, session, place)));
+}
+
+/** Whether the engine has been told. */
+async function leaveOnce(on: Contended, session: Session, place: Place): Promise<boolean> {
+  const options = { prefix: on.plane.prefix, timeoutMs: session.ttlMs };
+  return await on.plane.keyspace.run(leave, { key: place.key, created: place.created }, options).then(
+    () => true,
+    () => false,
+  );
 }
 
 export function notHeld(on: Pick<Contended, "object">, standing: Standing, reason: "held" | "timeout"): NotHeld {

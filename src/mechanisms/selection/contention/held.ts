@@ -59,7 +59,8 @@ export class Held implements AsyncDisposable {
     if (this.signal.aborted) throw this.signal.reason;
   }
 
-  /** Lets go. Idempotent. Cost: one round trip and flush. If the engine cannot be told, the lease ends it. */
+  /** Lets go. Idempotent. Cost: one round trip and flush. If the engine cannot be told, it is told again
+   * in the background for as long as the session lives. */
   release(): Promise<void> {
     this.#releasing ??= this.#release();
     return this.#releasing;

@@ -23,7 +23,7 @@ export const electionCard: Card = {
   },
   failureModes: [
     "an owner that is paused past its lease still believes it owns until it runs again: guard the resource with the token",
-    "a release that cannot reach the engine takes effect when the lease ends",
+    "a release that cannot reach the engine is told again; until then, at most until the session ends, the next one waits",
   ],
   layout: [
     "election/<name>/<lease in hex>[-<n>]",

@@ -130,7 +130,13 @@ async function* observe(
   const { keyspace, prefix } = on.plane;
   const from = (prefix + on.prefix) as Bytes;
   const watch = keyspace.watch({ key: from, end: prefixEnd(from) }, { signal });
-  await watch.ready;
+  try {
+    if (!(await begun(watch.ready, signal))) return;
+  } catch (error) {
+    // An aborted loop simply ends.
+    if (signal?.aborted === true) return;
+    throw error;
+  }
   let shown = await leader();
   yield shown;
   for await (const batch of watch) {
@@ -140,4 +146,13 @@ async function* observe(
     shown = now;
     yield shown;
   }
+}
+
+/** Whether a watch stands; false if `signal` aborts first. */
+function begun(ready: Promise<number>, signal: AbortSignal | undefined): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) return resolve(false);
+    signal?.addEventListener("abort", () => resolve(false), { once: true });
+    ready.then(() => resolve(true), reject);
+  });
 }

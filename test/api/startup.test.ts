@@ -1,0 +1,58 @@
+/** What the first minute costs: import, connect, first lock, and ending without being told to. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { promisify } from "node:util";
+import { connect } from "../../src/sdk/index.ts";
+
+const run = promisify(execFile);
+const here = import.meta.dirname;
+
+async function fastest(times: number, work: () => Promise<unknown>): Promise<number> {
+  let best = Infinity;
+  for (let at = 0; at < times; at++) {
+    const from = performance.now();
+    await work();
+    best = Math.min(best, performance.now() - from);
+  }
+  return best;
+}
+
+describe("startup", { timeout: 60_000 }, () => {
+  test("[API-1] the first program ends by itself, over memory: and file: (a process each)", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "quorate-first-"));
+    for (const url of ["memory:", `file:${directory}`]) {
+      const { stdout } = await run(process.execPath, [join(here, "first-program.js"), url], { timeout: 10_000 });
+      assert.match(stdout, /^built with token \d+\n$/);
+    }
+    rmSync(directory, { recursive: true });
+  });
+
+  test("[API-2] the import takes at most 40 ms over bare Node (fastest of 5)", async () => {
+    const index = join(here, "../../src/sdk/index.js");
+    const bare = await fastest(5, () => run(process.execPath, ["--input-type=module", "-e", ""]));
+    const loaded = await fastest(5, () => run(process.execPath, ["--input-type=module", "-e", `import "${index}"`]));
+    assert.ok(loaded - bare <= 40, `${(loaded - bare).toFixed(1)} ms`);
+  });
+
+  test("[API-2] memory: connects within 5 ms, file: has its first lock within 50 ms (fastest of 5)", async () => {
+    const memory = await fastest(5, async () => {
+      await connect("memory:");
+    });
+    assert.ok(memory <= 5, `memory: ${memory.toFixed(1)} ms`);
+    const root = mkdtempSync(join(tmpdir(), "quorate-start-"));
+    let number = 0;
+    const opened: { close(): Promise<void> }[] = [];
+    const file = await fastest(5, async () => {
+      const q = await connect(`file:${join(root, String(number++))}`);
+      assert.ok((await q.lock("a").tryAcquire()).ok);
+      opened.push(q);
+    });
+    for (const each of opened) await each.close();
+    assert.ok(file <= 50, `file: ${file.toFixed(1)} ms`);
+    rmSync(root, { recursive: true, force: true });
+  });
+});
