@@ -69,6 +69,15 @@ export class SimDisk {
     change(content.stable);
     content.cached = content.stable.slice();
   }
+  /** Makes a stable file longer or shorter by `by` bytes. */
+  resize(name: string, by: number): void {
+    const content = this.#stableNames.get(name);
+    assert(content !== undefined, `no stable file ${name}`);
+    content.stableLength += by;
+    content.length = content.stableLength;
+    content.stable = resized(content.stable.subarray(0, content.length), content.length);
+    content.cached = content.stable.slice();
+  }
   /** A copy with the same stable content, so that many damages can be tried on one state. */
   clone(random: Prng): SimDisk {
     const copy = new SimDisk({ random });
