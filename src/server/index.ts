@@ -68,14 +68,21 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   }
   const meter = registry();
   const listener = await bind(host, port);
+  // Whoever connects while the data is being read waits for it; without a listener the connection would be lost.
+  const early: Socket[] = [];
+  const keep = (socket: Socket): void => void early.push(socket);
+  listener.on("connection", keep);
   let driver: Driver;
   try {
     driver = await openDriver(driverOptions(options, meter));
   } catch (error) {
     listener.close();
+    for (const socket of early) socket.destroy();
     throw error;
   }
+  listener.off("connection", keep);
   const running = new Running(listener, driver, meter, hostText(host));
+  for (const socket of early) listener.emit("connection", socket);
   await driver.announce(running.url);
   return running;
 }

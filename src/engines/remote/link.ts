@@ -20,6 +20,8 @@ import type { RemoteOptions } from "./remote.ts";
 
 const BACKOFF_MIN_MS = 20;
 const BACKOFF_MAX_MS = 2_000;
+/** How long a server may take to say hello before another attempt is made; a server may be reading its data. */
+const GREETING_MS = 5_000;
 const GATHER_BYTES: number = 256 << 10;
 
 /** A request without an answer yet. */
@@ -144,7 +146,11 @@ export class Link {
         };
       };
       this.#options.network.dial(address, attach, signal).then(
-        (stream) => stream.write(toArray(MAGIC)),
+        (stream) => {
+          stream.write(toArray(MAGIC));
+          const late = (): void => (greeted ? undefined : stream.destroy());
+          this.#options.clock.after(GREETING_MS, late, { idle: true });
+        },
         (error: unknown) => reject(error as Error),
       );
     });
