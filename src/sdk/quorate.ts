@@ -47,7 +47,7 @@ export class Nouns implements OnCommitment {
     throw fail("GUARANTEE", {
       object: `${card.noun} ${nameText(name, card.noun)}`,
       what: weak.map((each) => `${label} gives ${guarantee[each]}, it needs ${card.requires[each] ?? ""}`).join("; "),
-      remedy: `Use file:, quorate: or etcd:, or connect with { accept: "${guarantee.consistency}" } and guard the resource with the token.`,
+      remedy: `Use file: or quorate:, or connect with { accept: "${guarantee.consistency}" } and guard the resource with the token.`,
     });
   }
 
