@@ -156,8 +156,9 @@ function mutateSegment(random: Prng, segment: Uint8Array): void {
     const sector = random.below(SECTORS);
     const at = sector * SECTOR_BYTES;
     const array = segment.subarray(at, at + SECTOR_BYTES);
-    if (random.chance(1, 4)) array.fill(0);
-    else if (random.chance(1, 4)) segment.copyWithin(at, random.below(SECTORS) * SECTOR_BYTES, at + SECTOR_BYTES);
+    const way = random.below(16);
+    if (way < 4) array.fill(0);
+    else if (way < 7) segment.copyWithin(at, random.below(SECTORS) * SECTOR_BYTES, at + SECTOR_BYTES);
     // The header and the start of the payload are where lengths stand.
     else mutate(random, random.chance(1, 2) ? array.subarray(0, 24) : array);
     if (random.chance(3, 4)) reseal(segment, sector);
