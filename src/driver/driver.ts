@@ -5,6 +5,7 @@
  * answered but SHUTDOWN, and nothing that waited for it is acknowledged. I3 no slice of long work runs longer than a
  * few milliseconds. The same pump runs in a Node process and in the simulator; it has no timer but its tick.
  */
+import { AssertionFailure } from "../base/assert.ts";
 import { ByteWriter } from "../base/codec.ts";
 import type { Failure } from "../base/errors.ts";
 import { asFailure, failure, QuorateError } from "../base/errors.ts";
@@ -302,7 +303,7 @@ class Pump implements Driver {
         this.#flushMs.record(this.#clock.monotonicMs() - started);
         this.#flushed(entry.index);
       },
-      (error: unknown) => this.#stop(diskFailed(this.label, error)),
+      (error: unknown) => this.#stop(appendFailed(this.label, error)),
     );
   }
 
@@ -395,6 +396,10 @@ function closing(label: string): Failure {
     what: "is closing and takes no more requests",
     remedy: "Connect to another one, or wait until it is back.",
   });
+}
+
+function appendFailed(label: string, error: unknown): Failure {
+  return error instanceof AssertionFailure ? bug(label, error) : diskFailed(label, error);
 }
 
 function diskFailed(label: string, error: unknown): Failure {

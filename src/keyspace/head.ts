@@ -29,12 +29,13 @@ import type { Effects, MetaChange } from "./effects.ts";
 import { HeadReads, runProcedure } from "./head-run.ts";
 import { effectsBytes, Overlay } from "./overlay.ts";
 import type { RangeSource } from "./range.ts";
+import { REPLY_BYTES_MAX, replyBytes } from "./reply-bytes.ts";
 import { Scratch } from "./scratch.ts";
 import type { TransactionScope } from "./transaction.ts";
 import { evaluateDelete, evaluatePut, evaluateTxn, leaseNotFound } from "./transaction.ts";
 import { invalid } from "./validate.ts";
 
-/** Keys that one revoke deletes; a lease with more goes in pages. */
+/** Keys that one revoke deletes, if the transaction takes as many; a lease with more goes in pages. */
 const REVOKE_PAGE = 5_000;
 /** Commands of one caller whose replies are kept. */
 const CALLER_WINDOW_MAX = 4_096;
@@ -174,8 +175,13 @@ export class Head {
     return { ok: false, failure: windowFull(stamp) };
   }
 
+  /** Whether as much is uncommitted as may be: one command or expiry more would still fit a log entry, two may not. */
+  get full(): boolean {
+    return this.#overlay.bytes >= OVERLAY_BYTES_MAX;
+  }
+
   #overloaded(): Failure | undefined {
-    if (this.#overlay.bytes < OVERLAY_BYTES_MAX) return undefined;
+    if (!this.full) return undefined;
     return failure("OVERLOADED", {
       object: "log",
       what: `${this.#overlay.bytes} bytes of changes wait for the disk`,
@@ -187,6 +193,7 @@ export class Head {
     const meta = outcome.meta ?? [];
     const reply: Reply = { ok: true, response: outcome.response };
     if (scratch.changes.length === 0 && meta.length === 0) return { reply, wrote: false };
+    if (caller !== undefined && replyBytes(command.kind, reply) > REPLY_BYTES_MAX) throw replyTooLarge(command);
     const effects = {
       revision: scratch.changes.length > 0 ? scratch.revision : 0,
       changes: scratch.changes,
@@ -326,8 +333,13 @@ export class Head {
   /** Deletes the lease's keys; all in this transaction if they fit, else a first page with a fence. */
   #revokeWithin(id: bigint, scratch: Scratch): Outcome {
     const keys = this.#overlay.leaseKeys(id);
-    for (const key of keys.slice(0, REVOKE_PAGE)) scratch.delete(key);
-    const over = keys.length > REVOKE_PAGE;
+    let deleted = 0;
+    for (const key of keys) {
+      if (deleted === REVOKE_PAGE || !scratch.takes({ kind: "delete", key })) break;
+      scratch.delete(key);
+      deleted++;
+    }
+    const over = deleted < keys.length;
     return {
       response: { revision: scratch.changes.length > 0 ? scratch.revision : this.#overlay.revision },
       meta: [{ kind: over ? "leaseFenced" : "leaseRevoked", id }],
@@ -398,6 +410,14 @@ function grows(command: Command, effects: Effects): boolean {
 function replied(caller: CallerStamp, request: Command["kind"], reply: Reply): MetaChange {
   const { id, sequence, firstUnacked } = caller;
   return { kind: "replied", id, sequence, firstUnacked, request, reply };
+}
+
+function replyTooLarge(command: Command): QuorateError {
+  return fail("TOO_LARGE", {
+    object: command.kind === "run" ? `procedure ${command.procedure}` : command.kind,
+    what: `would have an answer of more than ${REPLY_BYTES_MAX} bytes, which cannot be kept for a repetition; it wrote nothing`,
+    remedy: "Change less at a time, or leave out the previous values and what else it reads.",
+  });
 }
 
 function thrownBy(object: string, error: unknown): Failure {

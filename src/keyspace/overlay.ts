@@ -11,6 +11,7 @@ import type { Base } from "./base.ts";
 import type { Change, Effects, MetaChange } from "./effects.ts";
 import { Layer, tombstone } from "./layer.ts";
 import type { RangeSource } from "./range.ts";
+import { replyBytes } from "./reply-bytes.ts";
 import { VERSION_OVERHEAD_BYTES } from "./versions.ts";
 
 /** What a lease is at the head. */
@@ -184,7 +185,10 @@ export class Overlay {
 /** What effects occupy while they are uncommitted, counted as the base will count them, or more. */
 export function effectsBytes(effects: Effects): number {
   let bytes = 64 * (effects.meta.length + 1);
-  for (const meta of effects.meta) if (meta.kind === "callerOpened") bytes += 128;
+  for (const meta of effects.meta) {
+    if (meta.kind === "callerOpened") bytes += 128;
+    else if (meta.kind === "replied") bytes += replyBytes(meta.request, meta.reply);
+  }
   for (const change of effects.changes) bytes += changeBytes(change);
   return bytes;
 }

@@ -64,10 +64,16 @@ export class Scratch implements RangeSource {
     return before;
   }
 
+  /** Whether `change` stays within what one transaction may change. */
+  takes(change: Change): boolean {
+    return this.changes.length < CHANGES_MAX && this.bytes + changeBytes(change) <= CHANGE_BYTES_MAX;
+  }
+
   #record(change: Change): void {
+    const taken = this.takes(change);
     this.changes.push(change);
     this.bytes += changeBytes(change);
-    if (this.changes.length <= CHANGES_MAX && this.bytes <= CHANGE_BYTES_MAX) return;
+    if (taken) return;
     throw fail("TOO_LARGE", {
       object: `key ${printable(change.key)}`,
       what: `one transaction may change ${CHANGES_MAX} keys or ${CHANGE_BYTES_MAX} bytes, this one changes more`,

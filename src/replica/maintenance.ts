@@ -9,7 +9,11 @@ const EXPIRIES_PER_TICK = 512;
 
 export function maintain(parts: ReplicaParts, time: number, monotonicMs: number): void {
   const { base, head, retention } = parts;
-  for (const id of base.leases.expired(monotonicMs, EXPIRIES_PER_TICK)) head.expire(id);
+  for (const id of base.leases.expired(monotonicMs, EXPIRIES_PER_TICK)) {
+    // What does not fit the open entry is found again at the next tick.
+    if (head.full) break;
+    head.expire(id);
+  }
   // What is proposed twice because the first has not been committed yet does no harm.
   const idle = base.callers.idle(time - retention.callerIdleMs);
   if (idle.length > 0) head.propose(idle.map((id) => ({ kind: "callerClosed", id })));

@@ -1,0 +1,30 @@
+/**
+ * How many bytes a stored reply takes in a log entry, or a few more: what is kept for a caller is part of what its
+ * command writes, and a transaction's limits must hold for it too.
+ */
+import { utf8 } from "../base/bytes.ts";
+import type { Reply, Request } from "../contract/requests.ts";
+
+/** The longest reply that is kept; a command with a longer one can only be sent without a stamp. */
+export const REPLY_BYTES_MAX: number = 4 << 20;
+/** More than any number, length or flag takes. */
+const SCALAR_BYTES = 9;
+
+/** Cost: proportional to the reply; a procedure's result is written out as JSON. */
+export function replyBytes(request: Request["kind"], reply: Reply): number {
+  if (!reply.ok) return json(reply.failure);
+  if (request === "run" && "result" in reply.response) return SCALAR_BYTES + json(reply.response.result);
+  return shapeBytes(reply.response);
+}
+
+function json(value: unknown): number {
+  return value === undefined ? 0 : utf8(JSON.stringify(value)).length;
+}
+
+function shapeBytes(value: unknown): number {
+  if (typeof value === "string") return SCALAR_BYTES + value.length;
+  if (typeof value !== "object" || value === null) return SCALAR_BYTES;
+  let bytes = SCALAR_BYTES;
+  for (const field of Object.values(value)) bytes += shapeBytes(field);
+  return bytes;
+}
