@@ -17,7 +17,11 @@ export interface Contestant {
 
 async function measure(contestant: Contestant, shape: LoadShape): Promise<Measured> {
   const { server } = contestant;
-  const before = { flushes: await server.flushes(), server: cpuMs(server.pid), driver: childrenCpuMs() };
+  const before = {
+    flushes: await server.flushes(),
+    server: cpuMs(server.pid),
+    driver: childrenCpuMs(),
+  };
   const load = await contestant.run(shape);
   return {
     load,
@@ -50,14 +54,37 @@ export interface Labels {
   readonly note?: string | undefined;
 }
 
-export async function compare(ours: Contestant, peer: Contestant, shape: LoadShape, labels: Labels): Promise<Row> {
+export async function compare(
+  ours: Contestant,
+  peer: Contestant,
+  shape: LoadShape,
+  labels: Labels,
+): Promise<Row> {
   const rounds: { ours: Measured; peer: Measured }[] = [];
   for (let round = 0; round < labels.setting.rounds; round++) {
     rounds.push({ ours: await measure(ours, shape), peer: await measure(peer, shape) });
   }
-  const [oursDetail, peerDetail] = [side(rounds.map((each) => each.ours)), side(rounds.map((each) => each.peer))];
+  const [oursDetail, peerDetail] = [
+    side(rounds.map((each) => each.ours)),
+    side(rounds.map((each) => each.peer)),
+  ];
   const [oursMedian, peerMedian] = [median(oursDetail.rounds), median(peerDetail.rounds)];
   const { bench, driver, peerName, setting, note } = labels;
-  const measured = { ours: oursMedian, peer: peerMedian, ratio: oursMedian / peerMedian, oursDetail, peerDetail };
-  return { bench, inFlight: shape.inFlight, driver, unit: "operations/s", peerName, setting, note, ...measured };
+  const measured = {
+    ours: oursMedian,
+    peer: peerMedian,
+    ratio: oursMedian / peerMedian,
+    oursDetail,
+    peerDetail,
+  };
+  return {
+    bench,
+    inFlight: shape.inFlight,
+    driver,
+    unit: "operations/s",
+    peerName,
+    setting,
+    note,
+    ...measured,
+  };
 }

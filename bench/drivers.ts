@@ -27,7 +27,12 @@ export interface LoadShape {
 }
 
 /** Runs a client of this folder (`clients/NAME.ts`), which prints its result as JSON. */
-export async function runClient(client: string, server: BenchServer, work: string, shape: LoadShape): Promise<LoadResult> {
+export async function runClient(
+  client: string,
+  server: BenchServer,
+  work: string,
+  shape: LoadShape,
+): Promise<LoadResult> {
   const path = join(import.meta.dirname, "clients", `${client}.js`);
   const job = JSON.stringify({ host: server.host, port: server.port, work, ...shape });
   const out = await output(process.execPath, [path, job]);
@@ -35,7 +40,11 @@ export async function runClient(client: string, server: BenchServer, work: strin
 }
 
 /** Runs h2load with one prepared body. */
-export async function runH2load(server: BenchServer, call: PreparedCall, shape: LoadShape): Promise<LoadResult> {
+export async function runH2load(
+  server: BenchServer,
+  call: PreparedCall,
+  shape: LoadShape,
+): Promise<LoadResult> {
   const body = join(BENCH_DIRECTORY, `body-${process.pid}.bin`);
   const log = join(BENCH_DIRECTORY, `h2load-${process.pid}.log`);
   writeFileSync(body, call.body);
@@ -56,7 +65,12 @@ export async function runH2load(server: BenchServer, call: PreparedCall, shape: 
   if (!(perSecond > 0) || failed > 0) throw new Error(`h2load measured nothing usable:\n${out}`);
   const latencies = timed ? latenciesOf(log) : [];
   rmSync(body, { force: true });
-  return { operations: succeeded, perSecond, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) };
+  return {
+    operations: succeeded,
+    perSecond,
+    p50Ms: quantile(latencies, 0.5),
+    p99Ms: quantile(latencies, 0.99),
+  };
 }
 
 /** h2load's log: start of the request, status, duration; both times in µs. */

@@ -48,7 +48,10 @@ export function getCall(key: string): PreparedCall {
 }
 
 export function leaseGrantCall(id: bigint, ttlS: number): PreparedCall {
-  return { path: "/etcdserverpb.Lease/LeaseGrant", body: framed(integerField(1, BigInt(ttlS)), integerField(2, id)) };
+  return {
+    path: "/etcdserverpb.Lease/LeaseGrant",
+    body: framed(integerField(1, BigInt(ttlS)), integerField(2, id)),
+  };
 }
 
 export function lockCall(name: string, lease: bigint): PreparedCall {
@@ -57,5 +60,8 @@ export function lockCall(name: string, lease: bigint): PreparedCall {
 
 /** Releases what `lockCall` with the same arguments acquired. */
 export function unlockCall(name: string, lease: bigint): PreparedCall {
-  return { path: "/v3lockpb.Lock/Unlock", body: framed(bytesField(1, `${name}/${lease.toString(16)}`)) };
+  return {
+    path: "/v3lockpb.Lock/Unlock",
+    body: framed(bytesField(1, `${name}/${lease.toString(16)}`)),
+  };
 }

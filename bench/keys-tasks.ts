@@ -57,7 +57,8 @@ async function longestTask(phase: string, work: () => Promise<unknown>): Promise
 
 function collected(gap: Span): number {
   let ms = 0;
-  for (const { start, end } of collections) ms += Math.max(0, Math.min(end, gap.end) - Math.max(start, gap.start));
+  for (const { start, end } of collections)
+    ms += Math.max(0, Math.min(end, gap.end) - Math.max(start, gap.start));
   return ms;
 }
 
@@ -66,7 +67,11 @@ const first = await connect(url);
 const { keyspace } = first.commitment;
 tasks.push(await longestTask("hashing", () => keyspace.call({ kind: "hash" })));
 const { revision } = await keyspace.call({ kind: "status" });
-tasks.push(await longestTask("compacting", () => keyspace.call({ kind: "compact", revision, physical: true })));
+tasks.push(
+  await longestTask("compacting", () =>
+    keyspace.call({ kind: "compact", revision, physical: true }),
+  ),
+);
 tasks.push(await longestTask("snapshotting (close)", () => first.close()));
 
 const second = await connect(url);

@@ -6,6 +6,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { median, output, runClient } from "./drivers.ts";
 import type { BenchOptions } from "./options.ts";
+import { SMALL_VALUE } from "./large-keyspace.ts";
 import { residentBytes } from "./process-usage.ts";
 import type { Row } from "./rows.ts";
 import type { BenchServer } from "./servers.ts";
@@ -14,26 +15,42 @@ import { settingOf } from "./setting.ts";
 
 const FEW = 10_000;
 const IN_FLIGHT = 256;
-/** Bytes of a value here: a small key, as locks and sessions write them. */
-export const SMALL_VALUE_BYTES = 64;
 
 export async function keysBench(options: BenchOptions, report: (row: Row) => void): Promise<void> {
   const directory = scratchDirectory("keys");
   const row = (driver: string, unit: string, ours: number, own: Partial<Row> = {}): void =>
     report({
-      ...{ bench: "keys", inFlight: IN_FLIGHT, driver, unit, ours, peer: null, peerName: "limit", ratio: null },
-      setting: settingOf(options, { keys: options.keys, valueBytes: SMALL_VALUE_BYTES }),
+      ...{
+        bench: "keys",
+        inFlight: IN_FLIGHT,
+        driver,
+        unit,
+        ours,
+        peer: null,
+        peerName: "limit",
+        ratio: null,
+      },
+      setting: settingOf(options, { keys: options.keys, valueBytes: SMALL_VALUE.length }),
       ...own,
     });
   try {
     const { few, many } = await throughputs(directory, options);
-    row("throughput", "puts/s", many, { peer: few, peerName: `${FEW} keys`, ratio: many / few, limit: few * 0.6 });
+    row("throughput", "puts/s", many, {
+      peer: few,
+      peerName: `${FEW} keys`,
+      ratio: many / few,
+      limit: few * 0.6,
+    });
     const clean = await opened(directory);
     row("open after a clean stop", "ms", clean.ms, { limit: 3_000, note: memoryNote(clean) });
     row("bytes per key", "bytes of heap", clean.heapBytes / options.keys, { limit: 1_024 });
     row("resident bytes per key", "bytes", clean.residentBytes / options.keys);
     // What is written after the open lies in the log only.
-    await runClient("keys", clean.server, `spread:${options.keys}`, { inFlight: IN_FLIGHT, warmUpS: 0, seconds: 2 });
+    await runClient("keys", clean.server, `spread:${options.keys}`, {
+      inFlight: IN_FLIGHT,
+      warmUpS: 0,
+      seconds: 2,
+    });
     await clean.server.stop("SIGKILL");
     const killed = await opened(directory);
     row("open after kill -9", "ms", killed.ms, { limit: 6_000 });
@@ -61,7 +78,10 @@ export interface Task {
 }
 
 /** Puts per second with few keys, then with all; leaves the keyspace cleanly stopped. */
-async function throughputs(directory: string, options: BenchOptions): Promise<{ few: number; many: number }> {
+async function throughputs(
+  directory: string,
+  options: BenchOptions,
+): Promise<{ few: number; many: number }> {
   const server = await startQuorate({ directory });
   const shape = { inFlight: IN_FLIGHT, warmUpS: 1, seconds: options.seconds };
   const rounds = async (keys: number): Promise<number> => {

@@ -22,20 +22,35 @@ const DRIVERS: Readonly<Record<LoadBench, readonly string[]>> = {
 
 const NOTES: Readonly<Record<string, string>> = {
   "grpc-js": "client-bound: the peer's driver is the limit, not the peer",
-  http2: "h2load sends one body only, so the peer is driven by Node's HTTP/2 client with prepared bodies",
+  http2:
+    "h2load sends one body only, so the peer is driven by Node's HTTP/2 client with prepared bodies",
 };
 
 function peerOf(bench: LoadBench, driver: string, server: BenchServer): Contestant {
-  const prepared: Partial<Record<LoadBench, PreparedCall>> = { put: putCall(KEY, VALUE), get: getCall(KEY) };
+  const prepared: Partial<Record<LoadBench, PreparedCall>> = {
+    put: putCall(KEY, VALUE),
+    get: getCall(KEY),
+  };
   const call = prepared[bench];
-  if (driver === "h2load" && call !== undefined) return { server, run: (shape) => runH2load(server, call, shape) };
-  return { server, run: (shape) => runClient(driver === "http2" ? "etcd" : "grpc-js", server, bench, shape) };
+  if (driver === "h2load" && call !== undefined)
+    return { server, run: (shape) => runH2load(server, call, shape) };
+  return {
+    server,
+    run: (shape) => runClient(driver === "http2" ? "etcd" : "grpc-js", server, bench, shape),
+  };
 }
 
-export async function loadBench(bench: LoadBench, options: BenchOptions, report: (row: Row) => void): Promise<void> {
+export async function loadBench(
+  bench: LoadBench,
+  options: BenchOptions,
+  report: (row: Row) => void,
+): Promise<void> {
   const version = etcdVersion();
-  if (version === undefined) throw new Error("etcd is not installed: apt-get install etcd-server nghttp2-client");
-  const drivers = DRIVERS[bench].filter((driver) => options.driver === undefined || driver === options.driver);
+  if (version === undefined)
+    throw new Error("etcd is not installed: apt-get install etcd-server nghttp2-client");
+  const drivers = DRIVERS[bench].filter(
+    (driver) => options.driver === undefined || driver === options.driver,
+  );
   const ours = await startQuorate();
   const peer = await startEtcd();
   try {
@@ -49,7 +64,10 @@ export async function loadBench(bench: LoadBench, options: BenchOptions, report:
       };
       for (const inFlight of options.inFlight) {
         const shape = { inFlight, warmUpS: 1, seconds: options.seconds };
-        const us: Contestant = { server: ours, run: (each) => runClient("native", ours, bench, each) };
+        const us: Contestant = {
+          server: ours,
+          run: (each) => runClient("native", ours, bench, each),
+        };
         report(await compare(us, peerOf(bench, driver, peer), shape, labels));
       }
     }

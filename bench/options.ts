@@ -54,6 +54,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
 
 function whole(flag: string, text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`${flag} takes whole numbers from 1, not ${text}`);
+  if (!Number.isInteger(value) || value < 1)
+    throw new Error(`${flag} takes whole numbers from 1, not ${text}`);
   return value;
 }

@@ -52,12 +52,21 @@ export interface Measured {
 }
 
 const number = (value: number): string =>
-  Number.isNaN(value) ? "–" : value >= 1_000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
+  Number.isNaN(value)
+    ? "–"
+    : value >= 1_000
+      ? Math.round(value).toLocaleString("en")
+      : String(Number(value.toPrecision(3)));
 
 export function printRow(row: Row): void {
-  const against = row.peer === null ? "" : `, ${row.peerName} ${number(row.peer)}: ${number(row.ratio ?? Number.NaN)}×`;
+  const against =
+    row.peer === null
+      ? ""
+      : `, ${row.peerName} ${number(row.peer)}: ${number(row.ratio ?? Number.NaN)}×`;
   const limit = row.limit === undefined ? "" : ` (limit ${number(row.limit)})`;
-  console.log(`${row.bench} @${row.inFlight} ${row.driver}: ${number(row.ours)} ${row.unit}${limit}${against}`);
+  console.log(
+    `${row.bench} @${row.inFlight} ${row.driver}: ${number(row.ours)} ${row.unit}${limit}${against}`,
+  );
   printSide("quorate", row.oursDetail);
   printSide(row.peerName, row.peerDetail);
   if (row.note !== undefined) console.log(`    ${row.note}`);
@@ -67,6 +76,8 @@ function printSide(name: string, side: Side | undefined): void {
   if (side === undefined) return;
   const cpu = `${number(side.serverCpuUsPerOperation)} µs server, ${number(side.driverCpuUsPerOperation)} µs driver`;
   const latency = `p50 ${number(side.p50Ms)} ms, p99 ${number(side.p99Ms)} ms`;
-  console.log(`    ${name}: ${number(side.flushesPerOperation)} flushes, CPU ${cpu} per operation; ${latency}`);
+  console.log(
+    `    ${name}: ${number(side.flushesPerOperation)} flushes, CPU ${cpu} per operation; ${latency}`,
+  );
   console.log(`    ${name}: rounds ${side.rounds.map(number).join(" ")}`);
 }

@@ -28,7 +28,8 @@ async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
   if (options === undefined) return console.log(USAGE);
   const unknown = options.names.filter((name) => BENCHES[name] === undefined);
-  if (unknown.length > 0) throw new Error(`no benchmark is called ${unknown.join(", ")}\n\n${USAGE}`);
+  if (unknown.length > 0)
+    throw new Error(`no benchmark is called ${unknown.join(", ")}\n\n${USAGE}`);
   mkdirSync(BENCH_DIRECTORY, { recursive: true });
   const rows: Row[] = [];
   for (const name of options.names) {
@@ -36,7 +37,8 @@ async function main(): Promise<void> {
       rows.push(row);
       printRow(row);
       // After each row: what was measured survives an interruption.
-      if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ rows }, undefined, 2)}\n`);
+      if (options.json !== undefined)
+        writeFileSync(options.json, `${JSON.stringify({ rows }, undefined, 2)}\n`);
     });
   }
 }

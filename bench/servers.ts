@@ -134,7 +134,8 @@ export async function page(port: number, path: string): Promise<string> {
 
 async function answers(child: ChildProcess, ready: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + START_MS; Date.now() < end; await pause(5)) {
-    if (child.exitCode !== null) throw new Error(`the server ended with exit code ${child.exitCode} at its start`);
+    if (child.exitCode !== null)
+      throw new Error(`the server ended with exit code ${child.exitCode} at its start`);
     if (await ready().catch(() => false)) return;
   }
   throw new Error(`the server was not ready after ${START_MS} ms`);

@@ -14,7 +14,8 @@ export function settingOf(options: BenchOptions, own: Partial<Setting>): Setting
     cores: availableParallelism(),
     rounds: options.rounds,
     secondsPerRound: options.seconds,
-    flushesFrom: "the servers' metrics: etcd's WAL fsyncs and backend commits, Quorate's log writes (O_DSYNC)",
+    flushesFrom:
+      "the servers' metrics: etcd's WAL fsyncs and backend commits, Quorate's log writes (O_DSYNC)",
     ...own,
   };
 }

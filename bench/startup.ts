@@ -34,10 +34,14 @@ await q.close();\n`,
 
 type Program = keyof typeof PROGRAMS;
 
-export async function startupBench(options: BenchOptions, report: (row: Row) => void): Promise<void> {
+export async function startupBench(
+  options: BenchOptions,
+  report: (row: Row) => void,
+): Promise<void> {
   const directory = scratchDirectory("startup");
   const pathOf = (program: Program): string => join(directory, `${program}.mjs`);
-  for (const program of Object.keys(PROGRAMS) as Program[]) writeFileSync(pathOf(program), PROGRAMS[program]);
+  for (const program of Object.keys(PROGRAMS) as Program[])
+    writeFileSync(pathOf(program), PROGRAMS[program]);
   const took: Record<Program, number[]> = { bare: [], import: [], memory: [], file: [] };
   try {
     for (let run = 0; run < options.rounds * PROCESSES_PER_ROUND; run++) {
@@ -48,7 +52,9 @@ export async function startupBench(options: BenchOptions, report: (row: Row) => 
       }
       took.memory.push(Number(await output(process.execPath, [pathOf("memory")])));
       const data = join(directory, `data-${run}`);
-      took.file.push(Number(await output(process.execPath, [pathOf("file"), pathToFileURL(data).href])));
+      took.file.push(
+        Number(await output(process.execPath, [pathOf("file"), pathToFileURL(data).href])),
+      );
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -56,11 +62,26 @@ export async function startupBench(options: BenchOptions, report: (row: Row) => 
   const setting = settingOf(options, { keys: 0, valueBytes: 0 });
   const row = (driver: string, ours: number, limit: number, note?: string): void =>
     report({
-      ...{ bench: "startup", inFlight: 1, driver, unit: "ms", ours, limit, peer: null, peerName: "bare node", ratio: null },
+      ...{
+        bench: "startup",
+        inFlight: 1,
+        driver,
+        unit: "ms",
+        ours,
+        limit,
+        peer: null,
+        peerName: "bare node",
+        ratio: null,
+      },
       ...{ setting, note },
     });
   const bare = median(took.bare);
-  row("import over bare node", median(took.import) - bare, 40, `bare Node itself takes ${bare.toFixed(1)} ms`);
+  row(
+    "import over bare node",
+    median(took.import) - bare,
+    40,
+    `bare Node itself takes ${bare.toFixed(1)} ms`,
+  );
   row("connect memory:", median(took.memory), 5);
   row("connect file: and first lock", median(took.file), 50);
 }

@@ -15,15 +15,29 @@ import { KEY, VALUE } from "./workload.ts";
 
 /** Calls that flush. Quorate's log is open with O_DSYNC, so that each of its `pwrite`s is one; etcd calls fdatasync. */
 const CALLS: readonly string[] = ["pwrite64", "fdatasync", "fsync"];
-const FLUSHING: Readonly<Record<string, readonly string[]>> = { quorate: CALLS, etcd: ["fdatasync", "fsync"] };
+const FLUSHING: Readonly<Record<string, readonly string[]>> = {
+  quorate: CALLS,
+  etcd: ["fdatasync", "fsync"],
+};
 
 interface Counted {
   readonly byCall: Readonly<Record<string, number>>;
   readonly perOperation: number;
 }
 
-async function count(server: BenchServer, shape: LoadShape, run: () => Promise<LoadResult>): Promise<Counted> {
-  const tracer = spawn("strace", ["-f", "-c", "-e", `trace=${CALLS.join(",")}`, "-p", String(server.pid)]);
+async function count(
+  server: BenchServer,
+  shape: LoadShape,
+  run: () => Promise<LoadResult>,
+): Promise<Counted> {
+  const tracer = spawn("strace", [
+    "-f",
+    "-c",
+    "-e",
+    `trace=${CALLS.join(",")}`,
+    "-p",
+    String(server.pid),
+  ]);
   let table = "";
   const ended = new Promise<void>((done, failed) => {
     tracer.once("error", failed);
@@ -51,7 +65,10 @@ async function count(server: BenchServer, shape: LoadShape, run: () => Promise<L
   };
 }
 
-export async function syscallsBench(options: BenchOptions, report: (row: Row) => void): Promise<void> {
+export async function syscallsBench(
+  options: BenchOptions,
+  report: (row: Row) => void,
+): Promise<void> {
   const ours = await startQuorate();
   const peer = await startEtcd();
   try {

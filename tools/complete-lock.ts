@@ -22,9 +22,34 @@ const lock = JSON.parse(readFileSync(path, "utf8")) as Lock;
 let added = 0;
 
 /** Where a name says that its platform is. */
-function platformOf(name: string): { readonly os: readonly string[]; readonly cpu: readonly string[] } {
-  const systems = ["android", "darwin", "freebsd", "netbsd", "openbsd", "openharmony", "sunos", "aix", "win32", "linux"];
-  const processors = ["arm64", "arm", "x64", "ia32", "ppc64", "riscv64", "s390x", "loong64", "mips64el", "wasm32"];
+function platformOf(name: string): {
+  readonly os: readonly string[];
+  readonly cpu: readonly string[];
+} {
+  const systems = [
+    "android",
+    "darwin",
+    "freebsd",
+    "netbsd",
+    "openbsd",
+    "openharmony",
+    "sunos",
+    "aix",
+    "win32",
+    "linux",
+  ];
+  const processors = [
+    "arm64",
+    "arm",
+    "x64",
+    "ia32",
+    "ppc64",
+    "riscv64",
+    "s390x",
+    "loong64",
+    "mips64el",
+    "wasm32",
+  ];
   const os = systems.find((each) => name.includes(each)) ?? "unknown";
   const cpu = processors.find((each) => name.includes(each)) ?? "unknown";
   return { os: [os], cpu: [cpu] };
@@ -34,7 +59,12 @@ for (const entry of Object.values(lock.packages) as Package[]) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     const key = `node_modules/${name}`;
     if (lock.packages[key] !== undefined) continue;
-    lock.packages[key] = { version, ...platformOf(name), ...(entry.dev === true ? { dev: true } : {}), optional: true };
+    lock.packages[key] = {
+      version,
+      ...platformOf(name),
+      ...(entry.dev === true ? { dev: true } : {}),
+      optional: true,
+    };
     added++;
   }
 }

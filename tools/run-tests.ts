@@ -38,12 +38,20 @@ function runFile(path: string): Promise<Totals> {
       report += part.toString();
     });
     child.on("close", (code) => {
-      const count = (word: string): number => Number(new RegExp(`^# ${word} (\\d+)$`, "m").exec(report)?.[1] ?? 0);
+      const count = (word: string): number =>
+        Number(new RegExp(`^# ${word} (\\d+)$`, "m").exec(report)?.[1] ?? 0);
       const failed = count("fail") + count("cancelled");
-      const totals = { passed: count("pass"), failed: code !== 0 && failed === 0 ? 1 : failed, skipped: count("skipped") };
+      const totals = {
+        passed: count("pass"),
+        failed: code !== 0 && failed === 0 ? 1 : failed,
+        skipped: count("skipped"),
+      };
       const verdict = totals.failed > 0 ? "FAIL" : "ok  ";
-      console.log(`${verdict} ${relative(root, path)} (${totals.passed} passed, ${totals.skipped} skipped)`);
-      for (const line of report.split("\n")) if (/# SKIP/.test(line)) console.log(`     ${line.trim()}`);
+      console.log(
+        `${verdict} ${relative(root, path)} (${totals.passed} passed, ${totals.skipped} skipped)`,
+      );
+      for (const line of report.split("\n"))
+        if (/# SKIP/.test(line)) console.log(`     ${line.trim()}`);
       if (totals.failed > 0) console.log(report);
       resolve(totals);
     });

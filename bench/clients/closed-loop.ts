@@ -20,7 +20,10 @@ export function jobOfArguments(): Job {
 const SAMPLES_MAX = 1 << 20;
 
 /** Runs `operation(worker)` with `job.inFlight` workers and prints the result as JSON. */
-export async function closedLoop(job: Job, operation: (worker: number) => Promise<unknown>): Promise<void> {
+export async function closedLoop(
+  job: Job,
+  operation: (worker: number) => Promise<unknown>,
+): Promise<void> {
   let measuring = false;
   let stopped = false;
   let operations = 0;
@@ -45,7 +48,14 @@ export async function closedLoop(job: Job, operation: (worker: number) => Promis
   await Promise.all(workers);
   const kept = latencies.subarray(0, Math.min(operations, SAMPLES_MAX)).sort();
   const at = (q: number): number => kept[Math.floor(kept.length * q)] ?? Number.NaN;
-  console.log(JSON.stringify({ operations, perSecond: operations / elapsedS, p50Ms: at(0.5), p99Ms: at(0.99) }));
+  console.log(
+    JSON.stringify({
+      operations,
+      perSecond: operations / elapsedS,
+      p50Ms: at(0.5),
+      p99Ms: at(0.99),
+    }),
+  );
 }
 
 function sleep(ms: number): Promise<void> {

@@ -25,7 +25,11 @@ function send(to: ClientHttp2Session, call: PreparedCall): Promise<void> {
     stream.on("response", (headers) => (status = headers["grpc-status"]));
     stream.on("trailers", (trailers) => (status = trailers["grpc-status"]));
     stream.on("error", failed);
-    stream.on("end", () => (Number(status) === 0 ? done() : failed(new Error(`${call.path}: grpc-status ${String(status)}`))));
+    stream.on("end", () =>
+      Number(status) === 0
+        ? done()
+        : failed(new Error(`${call.path}: grpc-status ${String(status)}`)),
+    );
     stream.resume();
     stream.end(call.body);
   });

@@ -15,7 +15,9 @@ const same = (bytes: Buffer): Buffer => bytes;
 function send(call: PreparedCall): Promise<void> {
   return new Promise((done, failed) => {
     // The prefix of five bytes is grpc-js's own to write.
-    client.makeUnaryRequest(call.path, same, same, call.body.subarray(5), (error) => (error === null ? done() : failed(error)));
+    client.makeUnaryRequest(call.path, same, same, call.body.subarray(5), (error) =>
+      error === null ? done() : failed(error),
+    );
   });
 }
 

@@ -5,7 +5,10 @@ import { KEY, lockName, VALUE } from "../workload.ts";
 import { closedLoop, jobOfArguments } from "./closed-loop.ts";
 
 const job = jobOfArguments();
-const q = await connect(`quorate://${job.host}:${job.port}`, { service: "bench", sessionTtlMs: 60_000 });
+const q = await connect(`quorate://${job.host}:${job.port}`, {
+  service: "bench",
+  sessionTtlMs: 60_000,
+});
 const { keyspace } = q.commitment;
 const key = KEY as Bytes;
 const value = VALUE as Bytes;

@@ -26,8 +26,11 @@ interface NodeBufferClass {
   prototype: NodeBuffer;
 }
 const nodeBuffer = (globalThis as { Buffer?: NodeBufferClass }).Buffer;
+// Both are called with an array as `this`.
+// oxlint-disable typescript/unbound-method
 const slice = nodeBuffer?.prototype.latin1Slice;
 const write = nodeBuffer?.prototype.latin1Write;
+// oxlint-enable typescript/unbound-method
 
 // Up to this length a loop beats the call into the runtime (measured at 20–40 bytes on Node 20).
 const LOOP_MAX = 24;
@@ -77,7 +80,11 @@ export function utf8(text: string): Bytes {
     if (point < 0x80) out += character;
     else if (point < 0x800) out += String.fromCharCode(0xc0 | (point >> 6), continuation(point));
     else if (point < 0x10000) {
-      out += String.fromCharCode(0xe0 | (point >> 12), continuation(point >> 6), continuation(point));
+      out += String.fromCharCode(
+        0xe0 | (point >> 12),
+        continuation(point >> 6),
+        continuation(point),
+      );
     } else {
       out += String.fromCharCode(
         0xf0 | (point >> 18),
@@ -101,7 +108,16 @@ export function text(bytes: Bytes): string {
   let at = 0;
   while (at < bytes.length) {
     const first = bytes.charCodeAt(at);
-    const extra = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : -1;
+    const extra =
+      first < 0x80
+        ? 0
+        : first >= 0xc2 && first < 0xe0
+          ? 1
+          : first >= 0xe0 && first < 0xf0
+            ? 2
+            : first >= 0xf0 && first < 0xf5
+              ? 3
+              : -1;
     const point = extra < 0 ? -1 : codePoint(bytes, at, first, extra);
     out += point < 0 ? "\ufffd" : String.fromCodePoint(point);
     at += point < 0 ? 1 : extra + 1;

@@ -182,7 +182,8 @@ export const booleanCodec: Codec<boolean> = {
 };
 /** JSON data. */
 export const jsonCodec: Codec<unknown> = {
-  encode: (writer, value) => writer.bytes(value === undefined ? ("" as Bytes) : utf8(JSON.stringify(value))),
+  encode: (writer, value) =>
+    writer.bytes(value === undefined ? ("" as Bytes) : utf8(JSON.stringify(value))),
   decode: (reader) => {
     const read = reader.bytes();
     if (read === "") return undefined;
@@ -223,7 +224,11 @@ export function oneOf<T extends string>(values: readonly T[]): Codec<T> {
 }
 
 /** Fields by name; the order is the format. A field whose codec came from `optional` may be absent. */
-export type Fields<T> = { readonly [K in keyof Required<T>]: Codec<Exclude<T[K], undefined>> | Optional<Exclude<T[K], undefined>> };
+export type Fields<T> = {
+  readonly [K in keyof Required<T>]:
+    | Codec<Exclude<T[K], undefined>>
+    | Optional<Exclude<T[K], undefined>>;
+};
 export interface Optional<T> {
   readonly optional: Codec<T>;
 }
@@ -235,7 +240,9 @@ export function optional<T>(codec: Codec<T>): Optional<T> {
 export function struct<T extends object>(fields: Fields<T>): Codec<T> {
   const all = Object.entries(fields) as [string, Codec<unknown> | Optional<unknown>][];
   const required = all.flatMap(([name, codec]) => ("optional" in codec ? [] : [{ name, codec }]));
-  const absent = all.flatMap(([name, codec]) => ("optional" in codec ? [{ name, codec: codec.optional }] : []));
+  const absent = all.flatMap(([name, codec]) =>
+    "optional" in codec ? [{ name, codec: codec.optional }] : [],
+  );
   return {
     encode: (writer, value) => {
       const record = value as Record<string, unknown>;

@@ -7,7 +7,14 @@ import type { Bytes } from "./bytes.ts";
 const POLYNOMIAL = 0x82f63b78;
 const TABLES: readonly Int32Array[] = makeTables();
 const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as unknown as readonly [
-  Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
 ];
 
 function makeTables(): Int32Array[] {

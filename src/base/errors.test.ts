@@ -28,7 +28,9 @@ test("[ERR-3] a failure survives JSON and comes back as the same error", () => {
 });
 
 test("[ERR-4] is() narrows by brand, so an error of another copy of the package is recognised", () => {
-  const foreign = Object.defineProperty(new Error("x"), Symbol.for("quorate.error"), { value: true });
+  const foreign = Object.defineProperty(new Error("x"), Symbol.for("quorate.error"), {
+    value: true,
+  });
   assert.ok(QuorateError.is(Object.assign(foreign, { code: "LOST" }), "LOST"));
   assert.ok(!QuorateError.is(new Error("LOST")));
   assert.ok(!QuorateError.is(fail("LOST", init), "EXPIRED"));

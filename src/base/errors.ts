@@ -52,7 +52,9 @@ export type ErrorCode =
   | "CLOCK_JUMP"
   | "ADDRESS_IN_USE";
 /** What each code means for the caller, unless the site knows better. */
-export const ERROR_CODES: Readonly<Record<ErrorCode, { readonly outcome: Outcome; readonly retry: Retry }>> = {
+export const ERROR_CODES: Readonly<
+  Record<ErrorCode, { readonly outcome: Outcome; readonly retry: Retry }>
+> = {
   ABORTED: { outcome: "indefinite", retry: "never" },
   TIMEOUT: { outcome: "indefinite", retry: "backoff" },
   UNAVAILABLE: { outcome: "indefinite", retry: "backoff" },

@@ -81,7 +81,10 @@ export class OrderedMap<V> {
       leaf.keys = keys.slice(at, at + per);
       leaf.values = values.slice(at, at + per);
       for (let i = 1; i < leaf.keys.length; i++) {
-        assert((leaf.keys[i - 1] as string) < (leaf.keys[i] as string), "fromSorted: keys must ascend");
+        assert(
+          (leaf.keys[i - 1] as string) < (leaf.keys[i] as string),
+          "fromSorted: keys must ascend",
+        );
       }
       if (previous !== undefined) previous.next = leaf;
       previous = leaf;
@@ -113,14 +116,19 @@ export class OrderedMap<V> {
   set(key: string, value: V): void {
     const split = this.#insert(this.#root, key, value);
     if (split === undefined) return;
-    this.#root = { leaf: false, separators: [split.separator], children: [this.#root, split.right] };
+    this.#root = {
+      leaf: false,
+      separators: [split.separator],
+      children: [this.#root, split.right],
+    };
   }
 
   delete(key: string): boolean {
     const found = this.#remove(this.#root, key);
     if (!found) return false;
     this.#size--;
-    while (!this.#root.leaf && this.#root.children.length === 1) this.#root = this.#root.children[0] as Node<V>;
+    while (!this.#root.leaf && this.#root.children.length === 1)
+      this.#root = this.#root.children[0] as Node<V>;
     return true;
   }
 
@@ -144,7 +152,11 @@ export class OrderedMap<V> {
   }
 
   /** As `scan`, highest key first. */
-  scanDown(from: string, end: string | undefined, visit: (key: string, value: V) => boolean): boolean {
+  scanDown(
+    from: string,
+    end: string | undefined,
+    visit: (key: string, value: V) => boolean,
+  ): boolean {
     let leaf: Leaf<V> | undefined = end === undefined ? this.#lastLeaf() : this.#leafOf(end);
     let at = (end === undefined ? leaf.keys.length : lowerBound(leaf.keys, end)) - 1;
     while (leaf !== undefined) {
@@ -236,7 +248,8 @@ export class OrderedMap<V> {
     const child = node.children[at] as Node<V>;
     if (!this.#remove(child, key)) return false;
     const empty = child.leaf ? child.keys.length === 0 : child.children.length === 0;
-    if (empty && !(child.leaf && node === this.#root && node.children.length === 1)) this.#unlink(node, at, child);
+    if (empty && !(child.leaf && node === this.#root && node.children.length === 1))
+      this.#unlink(node, at, child);
     return true;
   }
 

@@ -2,7 +2,6 @@
  * The commitment plane as a mechanism sees it: the keyspace, the session that holds things in it, and the process's
  * own time and randomness. `Quorate` carries one; every room's function takes anything that carries one.
  */
-import type { QuorateError } from "../base/errors.ts";
 import type { Bytes } from "../base/bytes.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Entropy } from "../ports/entropy.ts";
@@ -44,13 +43,13 @@ export interface CommitmentPlane {
   /** Counts work in progress, which keeps the process alive; call the returned function when it is done. */
   busy(): () => void;
   /** An `AbortSignal` that follows all of `signals`, and how to stop following. */
-  follow(signals: readonly (AbortSignal | undefined)[]): { readonly signal: AbortSignal; readonly stop: () => void };
+  follow(signals: readonly (AbortSignal | undefined)[]): {
+    readonly signal: AbortSignal;
+    readonly stop: () => void;
+  };
 }
 
 /** Anything that carries a commitment plane: `q`, or a library's own wrapper. */
 export interface OnCommitment {
   readonly commitment: CommitmentPlane;
 }
-
-/** The reason of an aborted `held.signal`. */
-export type LossReason = QuorateError;

@@ -31,7 +31,11 @@ export interface Tx {
    * Keys in [key, end) by create revision, oldest first: how a queue of contenders is read. A key written by this
    * very transaction comes last.
    */
-  byAge(key: Bytes, end: Bytes, options?: { readonly limit?: number | undefined }): readonly KeyValue[];
+  byAge(
+    key: Bytes,
+    end: Bytes,
+    options?: { readonly limit?: number | undefined },
+  ): readonly KeyValue[];
   put(key: Bytes, value: Bytes, options?: { readonly lease?: bigint | undefined }): void;
   delete(key: Bytes): void;
   /** Keyspace time in ms since 1970: never decreases, never jumps ahead of the members' clocks. */

@@ -93,7 +93,12 @@ const compareCodec: Codec<Compare> = struct<Compare>({
   key: bytesCodec,
   end: optional(bytesCodec),
   result: oneOf(["equal", "greater", "less", "notEqual"]),
-  target: union<{ kind: "version"; value: number } | { kind: "create"; value: number } | { kind: "mod"; value: number } | Extract<Compare["target"], { kind: "lease" | "value" }>>({
+  target: union<
+    | { kind: "version"; value: number }
+    | { kind: "create"; value: number }
+    | { kind: "mod"; value: number }
+    | Extract<Compare["target"], { kind: "lease" | "value" }>
+  >({
     version: number,
     create: number,
     mod: number,
@@ -102,7 +107,12 @@ const compareCodec: Codec<Compare> = struct<Compare>({
   }) as Codec<Compare["target"]>,
 });
 const operationCodec: Codec<TxnOperation> = lazily(() =>
-  union<TxnOperation>({ range: rangeCodec, put: putCodec, deleteRange: deleteCodec, txn: txnCodec }),
+  union<TxnOperation>({
+    range: rangeCodec,
+    put: putCodec,
+    deleteRange: deleteCodec,
+    txn: txnCodec,
+  }),
 );
 const txnCodec: Codec<Body<TxnRequest>> = struct<Body<TxnRequest>>({
   compare: listOf(compareCodec),

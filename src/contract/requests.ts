@@ -32,7 +32,9 @@ export interface RangeRequest {
   readonly revision?: number | undefined;
   /** At most this many keys; absent or 0: all. */
   readonly limit?: number | undefined;
-  readonly sort?: { readonly target: SortTarget; readonly order: "none" | "ascend" | "descend" } | undefined;
+  readonly sort?:
+    | { readonly target: SortTarget; readonly order: "none" | "ascend" | "descend" }
+    | undefined;
   readonly keysOnly?: boolean | undefined;
   readonly countOnly?: boolean | undefined;
   readonly minModRevision?: number | undefined;
@@ -294,4 +296,6 @@ export interface CallerStamp {
 }
 
 /** What a request came to. */
-export type Reply = { readonly ok: true; readonly response: Response } | { readonly ok: false; readonly failure: Failure };
+export type Reply =
+  | { readonly ok: true; readonly response: Response }
+  | { readonly ok: false; readonly failure: Failure };

@@ -44,12 +44,19 @@ export async function takeDirectory(disk: Disk): Promise<DirectoryLock> {
     object: `data directory ${disk.label}`,
     what: "is open in another process",
     holder: `pid ${lock.pid} (${lock.program}) at ${lock.url === "" ? "no address" : lock.url}`,
-    remedy: lock.url === "" ? "Stop that process, or use another directory." : `Connect to ${lock.url}, or use another directory.`,
+    remedy:
+      lock.url === ""
+        ? "Stop that process, or use another directory."
+        : `Connect to ${lock.url}, or use another directory.`,
     details: { pid: lock.pid, program: lock.program, url: lock.url },
   });
 }
 
-export async function openDirectory(disk: Disk, entropy: Entropy, segmentBytes: number): Promise<OpenedDirectory> {
+export async function openDirectory(
+  disk: Disk,
+  entropy: Entropy,
+  segmentBytes: number,
+): Promise<OpenedDirectory> {
   const lock = await takeDirectory(disk);
   try {
     const identity = await readIdentity(disk, entropy, segmentBytes);
@@ -92,14 +99,19 @@ function decoded(disk: Disk, bytes: Uint8Array): ReturnType<typeof decodeEntry> 
 }
 
 /** The identity file; on a fresh directory a new one, on stable storage before anything depends on it. */
-export async function readIdentity(disk: Disk, entropy: Entropy, segmentBytes: number): Promise<DirectoryIdentity> {
+export async function readIdentity(
+  disk: Disk,
+  entropy: Entropy,
+  segmentBytes: number,
+): Promise<DirectoryIdentity> {
   const names = await disk.list();
   if (names.includes(IDENTITY)) return parseIdentity(disk, await readWhole(disk, IDENTITY));
   if (segmentNumbers(names).length > 0 || snapshotNames(names).length > 0) {
     throw fail("DAMAGED", {
       object: `data directory ${disk.label}`,
       what: `holds a log or a snapshot but no ${IDENTITY}`,
-      remedy: "Put the file back, or restore a snapshot into an empty directory; nothing here was changed.",
+      remedy:
+        "Put the file back, or restore a snapshot into an empty directory; nothing here was changed.",
     });
   }
   const fresh: DirectoryIdentity = {
@@ -143,6 +155,8 @@ function parseIdentity(disk: Disk, content: string): DirectoryIdentity {
   throw fail(newer ? "LAYOUT" : "DAMAGED", {
     object: `${IDENTITY} of ${disk.label}`,
     what: newer ? "was written by a newer version" : "cannot be read",
-    remedy: newer ? "Run that version." : "Put the file back from a copy; nothing here was changed.",
+    remedy: newer
+      ? "Run that version."
+      : "Put the file back from a copy; nothing here was changed.",
   });
 }

@@ -70,11 +70,19 @@ export interface DriverOptions {
 export async function openDriver(options: DriverOptions): Promise<Driver> {
   const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
   const opened =
-    options.disk === undefined ? undefined : await openDirectory(options.disk, options.entropy, segmentBytes);
+    options.disk === undefined
+      ? undefined
+      : await openDirectory(options.disk, options.entropy, segmentBytes);
   const base = opened?.base ?? new Base();
   const { clock } = options;
   const accept = options.acceptClockJump === true;
-  const time = KeyspaceTime.start(base.time, clock.monotonicMs(), clock.wallMs(), accept, options.label);
+  const time = KeyspaceTime.start(
+    base.time,
+    clock.monotonicMs(),
+    clock.wallMs(),
+    accept,
+    options.label,
+  );
   if (!(time instanceof KeyspaceTime)) {
     await opened?.log.close();
     await opened?.lock.release();
@@ -115,7 +123,12 @@ class Pump implements Driver {
   #onIdle: (() => void) | undefined;
   #onReady: () => void = () => {};
 
-  constructor(options: DriverOptions, base: Base, time: KeyspaceTime, opened: OpenedDirectory | undefined) {
+  constructor(
+    options: DriverOptions,
+    base: Base,
+    time: KeyspaceTime,
+    opened: OpenedDirectory | undefined,
+  ) {
     this.label = options.label;
     this.#options = options;
     this.#base = base;
@@ -135,14 +148,24 @@ class Pump implements Driver {
       historyBytes: this.#quotaBytes / 4,
       callerIdleMs: options.callerIdleMs ?? 300_000,
     };
-    this.#replica = new Replica({ base, head: this.#head, consensus: soloConsensus(), time, retention });
+    this.#replica = new Replica({
+      base,
+      head: this.#head,
+      consensus: soloConsensus(),
+      time,
+      retention,
+    });
     this.#hub = new WatchHub(base, () => this.#scheduleDelivery());
     this.#ids = {
       clusterId: BigInt(opened?.identity.clusterId ?? id63(options.entropy)),
       memberId: BigInt(opened?.identity.memberId ?? id63(options.entropy)),
     };
     const meter = options.meter ?? silentMeter;
-    this.#flushMs = meter.histogram("quorate_log_flush_ms", "Time of one log write, ms.", [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 256, 1_024]);
+    this.#flushMs = meter.histogram(
+      "quorate_log_flush_ms",
+      "Time of one log write, ms.",
+      [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 256, 1_024],
+    );
     this.#entries = meter.counter("quorate_log_entries_total", "Entries written to the log.");
   }
 
@@ -157,7 +180,10 @@ class Pump implements Driver {
 
   submit(request: Request, caller: CallerStamp | undefined, done: (reply: Reply) => void): void {
     if (this.#stopped !== undefined || this.#closing !== undefined) {
-      done({ ok: false, failure: this.#stopped === undefined ? closing(this.label) : stopped(this.#stopped) });
+      done({
+        ok: false,
+        failure: this.#stopped === undefined ? closing(this.label) : stopped(this.#stopped),
+      });
       return;
     }
     const id = this.#nextId++;
@@ -185,7 +211,10 @@ class Pump implements Driver {
       leases: base.leases.count,
       watchers: this.#hub.count,
       alarms: [...base.alarms],
-      time: Math.max(base.time, this.#time.advance(this.#clock.monotonicMs(), this.#clock.wallMs())),
+      time: Math.max(
+        base.time,
+        this.#time.advance(this.#clock.monotonicMs(), this.#clock.wallMs()),
+      ),
       procedures: this.#head.procedureNames,
     };
   }
@@ -318,7 +347,8 @@ class Pump implements Driver {
     this.#scheduleDelivery();
     if (this.#base.compactRevision > this.#compactedTo) this.#compact();
     const log = this.#opened?.log;
-    if (log !== undefined && log.bytes > (this.#options.snapshotLogBytes ?? 256 << 20)) this.#snapshotSoon();
+    if (log !== undefined && log.bytes > (this.#options.snapshotLogBytes ?? 256 << 20))
+      this.#snapshotSoon();
   }
 
   #compact(): void {

@@ -21,7 +21,9 @@ export function segmentName(number: number): string {
 
 /** The segments that a directory holds, in order. */
 export function segmentNumbers(names: readonly string[]): readonly number[] {
-  return names.flatMap((name) => (SEGMENT_NAME.test(name) ? [Number(name.slice(4, 14))] : [])).sort((a, b) => a - b);
+  return names
+    .flatMap((name) => (SEGMENT_NAME.test(name) ? [Number(name.slice(4, 14))] : []))
+    .sort((a, b) => a - b);
 }
 
 interface Segment {
@@ -89,14 +91,16 @@ export class Log {
     let cut: (() => Promise<void>) | undefined;
     let position: Position = { nextNumber: undefined, checksum: undefined };
     for (const [at, number] of numbers.entries()) {
-      if (at > 0 && number !== (numbers[at - 1] as number) + 1) throw this.#damaged(number, 0, "a segment is missing before it");
+      if (at > 0 && number !== (numbers[at - 1] as number) + 1)
+        throw this.#damaged(number, 0, "a segment is missing before it");
       const file = await disk.open(segmentName(number), { mode: "write", durable: true });
       const segment = await this.#read(file, number);
       const place: Place = { logId: this.#options.logId, segment: number };
       let sector = 0;
       if (ended) {
         // Only a segment prepared ahead may follow the end of the log.
-        if (!isZero(segment, 0, segment.length)) throw this.#damaged(number, 0, "data after the end of the log");
+        if (!isZero(segment, 0, segment.length))
+          throw this.#damaged(number, 0, "data after the end of the log");
         this.#spare = Promise.resolve({ number, file });
         continue;
       }

@@ -7,7 +7,11 @@ import type { Clock } from "../ports/clock.ts";
 export const SLICE_MS = 4;
 
 /** Runs `work` to its end, giving way every few milliseconds; `each` gets what it yields. */
-export function runInSlices<Y, T>(clock: Clock, work: Generator<Y, T>, each?: (yielded: Y) => void): Promise<T> {
+export function runInSlices<Y, T>(
+  clock: Clock,
+  work: Generator<Y, T>,
+  each?: (yielded: Y) => void,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const slice = (): void => {
       const until = clock.monotonicMs() + SLICE_MS;

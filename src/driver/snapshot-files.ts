@@ -16,7 +16,8 @@ const NAME = /^snapshot-(\d{16})\.snap$/;
 const FRAME_BYTES = 8;
 /** A record longer than this is damage, not data. */
 const RECORD_BYTES_MAX: number = 64 << 20;
-const READ_BYTES: number = 4 << 20;
+/** Little, so that opening gives way to everything else in the process between two reads. */
+const READ_BYTES: number = 256 << 10;
 
 export function snapshotName(index: number): string {
   return `snapshot-${String(index).padStart(16, "0")}.snap`;
@@ -24,7 +25,10 @@ export function snapshotName(index: number): string {
 
 /** The snapshots of a directory, newest first. */
 export function snapshotNames(names: readonly string[]): readonly string[] {
-  return names.filter((name) => NAME.test(name)).sort().reverse();
+  return names
+    .filter((name) => NAME.test(name))
+    .sort()
+    .reverse();
 }
 
 /** Frames the records of the present state one by one; the caller writes them where it likes. */
@@ -66,12 +70,13 @@ async function writeFrames(
   if (names.includes(`${name}.new`)) await disk.remove(`${name}.new`);
   const file = await disk.open(`${name}.new`, { mode: "create" });
   let at = 0;
-  for (let step = first; step.done !== true; ) {
+  for (let step = first; step.done !== true;) {
     await file.write(at, step.value);
     at += step.value.length;
     const started = clock.monotonicMs();
     step = frames.next();
-    if (clock.monotonicMs() - started > SLICE_MS) await new Promise<void>((resolve) => clock.soon(resolve));
+    if (clock.monotonicMs() - started > SLICE_MS)
+      await new Promise<void>((resolve) => clock.soon(resolve));
   }
   await file.sync();
   await file.close();
@@ -105,7 +110,7 @@ async function readFrames(file: DiskFile): Promise<Base> {
   const importer = new Importer();
   const size = await file.size();
   let pending = new Uint8Array(0);
-  for (let at = 0; at < size; ) {
+  for (let at = 0; at < size;) {
     const read = await file.read(at, Math.min(READ_BYTES, size - at));
     if (read.length === 0) break;
     at += read.length;
@@ -132,7 +137,8 @@ export function addFrames(importer: Importer, array: Uint8Array): number {
     if (length > RECORD_BYTES_MAX) throw new Malformed("a record of an impossible length");
     const end = at + FRAME_BYTES + length;
     if (end > array.length) break;
-    if (crc32cOf(array, at + FRAME_BYTES, end) !== checksum) throw new Malformed("a record whose checksum does not match");
+    if (crc32cOf(array, at + FRAME_BYTES, end) !== checksum)
+      throw new Malformed("a record whose checksum does not match");
     importer.add(array.subarray(at + FRAME_BYTES, end));
     at = end;
   }

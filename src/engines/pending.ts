@@ -17,7 +17,13 @@ export interface CallState {
   sent: boolean;
 }
 
-const READS: ReadonlySet<Request["kind"]> = new Set(["range", "hash", "status", "leases", "leaseTimeToLive"]);
+const READS: ReadonlySet<Request["kind"]> = new Set([
+  "range",
+  "hash",
+  "status",
+  "leases",
+  "leaseTimeToLive",
+]);
 
 /** Whether giving up on a sent request leaves open what happened. */
 export function changesState(request: Request): boolean {
@@ -50,15 +56,32 @@ export function pending<R extends Request>(
     const onAbort = (): void => {
       if (!end()) return;
       const what = `was aborted ${state.sent ? "after" : "before"} it was sent`;
-      const remedy = outcome() === "definite" ? "Nothing happened." : "Read the state before repeating it.";
-      reject(fail("ABORTED", { object: `${request.kind} at ${label}`, what, remedy, outcome: outcome() }, signal?.reason));
+      const remedy =
+        outcome() === "definite" ? "Nothing happened." : "Read the state before repeating it.";
+      reject(
+        fail(
+          "ABORTED",
+          { object: `${request.kind} at ${label}`, what, remedy, outcome: outcome() },
+          signal?.reason,
+        ),
+      );
       givenUp();
     };
     const cancelTimer = clock.after(timeoutMs, () => {
       if (!end()) return;
       const what = `had no answer within ${timeoutMs} ms`;
-      const remedy = outcome() === "definite" ? "Nothing happened; try again." : "Read the state before repeating it, or raise timeoutMs.";
-      reject(fail("TIMEOUT", { object: `${request.kind} at ${label}`, what, remedy, outcome: outcome() }));
+      const remedy =
+        outcome() === "definite"
+          ? "Nothing happened; try again."
+          : "Read the state before repeating it, or raise timeoutMs.";
+      reject(
+        fail("TIMEOUT", {
+          object: `${request.kind} at ${label}`,
+          what,
+          remedy,
+          outcome: outcome(),
+        }),
+      );
       givenUp();
     });
     if (signal?.aborted === true) return onAbort();

@@ -12,7 +12,10 @@ import type { WatchHandle, WatchSink } from "../keyspace/watch-hub.ts";
 const WAITING_MAX = 64;
 
 /** Opens a watch through `open` when the stream is made; `signal` ends it quietly. */
-export function watchStream(open: (sink: WatchSink) => WatchHandle, signal: AbortSignal | undefined): Watch {
+export function watchStream(
+  open: (sink: WatchSink) => WatchHandle,
+  signal: AbortSignal | undefined,
+): Watch {
   const waiting: WatchBatch[] = [];
   let held = false;
   let over = false;

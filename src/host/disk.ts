@@ -19,7 +19,8 @@ const HOLDER = "holder.json";
 const O_DSYNC: number | undefined = constants.O_DSYNC;
 
 /** How a durable write reaches stable storage on this platform. */
-export const FLUSH_METHOD: "O_DSYNC" | "fdatasync" = O_DSYNC === undefined ? "fdatasync" : "O_DSYNC";
+export const FLUSH_METHOD: "O_DSYNC" | "fdatasync" =
+  O_DSYNC === undefined ? "fdatasync" : "O_DSYNC";
 
 export function hostDisk(directory: string): Disk {
   const root = resolve(directory);
@@ -55,7 +56,7 @@ async function openFile(path: string, options: OpenOptions): Promise<DiskFile> {
 function fileOf(handle: FileHandle, flushEach: boolean): DiskFile {
   return {
     write: async (offset, data) => {
-      for (let done = 0; done < data.length; ) {
+      for (let done = 0; done < data.length;) {
         const { bytesWritten } = await handle.write(data, done, data.length - done, offset + done);
         done += bytesWritten;
       }
@@ -82,7 +83,10 @@ async function lockDirectory(root: string): Promise<DirectoryLock | DirectoryHol
   const release = process.platform === "linux" ? await bindName(root) : await makeFile(root);
   if (release === undefined) return readHolder(root);
   const announce = (url: string): Promise<void> =>
-    writeFile(join(root, HOLDER), JSON.stringify({ pid: process.pid, program: process.argv[1] ?? "node", url }));
+    writeFile(
+      join(root, HOLDER),
+      JSON.stringify({ pid: process.pid, program: process.argv[1] ?? "node", url }),
+    );
   await announce("");
   return {
     announce,
@@ -126,7 +130,11 @@ async function makeFile(root: string): Promise<(() => Promise<void>) | undefined
 async function readHolder(root: string): Promise<DirectoryHolder> {
   try {
     const read = JSON.parse(await readFile(join(root, HOLDER), "utf8")) as Partial<DirectoryHolder>;
-    return { pid: Number(read.pid ?? 0), program: String(read.program ?? "unknown"), url: String(read.url ?? "") };
+    return {
+      pid: Number(read.pid ?? 0),
+      program: String(read.program ?? "unknown"),
+      url: String(read.url ?? ""),
+    };
   } catch {
     // The holder has the name and has not written who it is yet.
     return { pid: 0, program: "unknown", url: "" };

@@ -27,7 +27,9 @@ export function registry(): Registry {
     histogram: (name, help, bounds) => made(name, () => histogramOf(help, bounds)),
     render: () => {
       const blocks = [...all].map(([name, each]) =>
-        [`# HELP ${name} ${each.help}`, `# TYPE ${name} ${each.kind}`, ...each.lines(name)].join("\n"),
+        [`# HELP ${name} ${each.help}`, `# TYPE ${name} ${each.kind}`, ...each.lines(name)].join(
+          "\n",
+        ),
       );
       return `${blocks.join("\n")}\n`;
     },
@@ -78,7 +80,12 @@ function histogramOf(help: string, bounds: readonly number[]): Instrument & Hist
         below += counts[at] as number;
         return `${name}_bucket{le="${bound}"} ${below}`;
       });
-      return [...buckets, `${name}_bucket{le="+Inf"} ${count}`, `${name}_sum ${sum}`, `${name}_count ${count}`];
+      return [
+        ...buckets,
+        `${name}_bucket{le="+Inf"} ${count}`,
+        `${name}_sum ${sum}`,
+        `${name}_count ${count}`,
+      ];
     },
   };
 }

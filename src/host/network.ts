@@ -5,7 +5,11 @@ import { fail } from "../base/errors.ts";
 import type { Address, ByteStream, Network, StreamHandler } from "../ports/network.ts";
 
 /** Makes a stream of an open socket; `attach` gets it before any byte arrives. */
-export function streamOf(socket: Socket, peer: string, attach: (stream: ByteStream) => StreamHandler): ByteStream {
+export function streamOf(
+  socket: Socket,
+  peer: string,
+  attach: (stream: ByteStream) => StreamHandler,
+): ByteStream {
   socket.setNoDelay(true);
   const stream: ByteStream = {
     peer,
@@ -36,7 +40,9 @@ export const hostNetwork: Network = {
     new Promise((resolve, reject) => {
       const peer = addressText(address);
       const socket =
-        address.kind === "tcp" ? connect({ host: address.host, port: address.port }) : connect({ path: address.path });
+        address.kind === "tcp"
+          ? connect({ host: address.host, port: address.port })
+          : connect({ path: address.path });
       const refuse = (cause: unknown): void => {
         socket.destroy();
         reject(

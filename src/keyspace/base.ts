@@ -52,7 +52,9 @@ export class Base {
     return this.versions.compactRevision;
   }
   get bytes(): number {
-    return this.versions.bytes + this.leases.count * LEASE_BYTES + this.callers.count * CALLER_BYTES;
+    return (
+      this.versions.bytes + this.leases.count * LEASE_BYTES + this.callers.count * CALLER_BYTES
+    );
   }
 
   get(key: Bytes): KeyValue | undefined {
@@ -119,7 +121,8 @@ export class Base {
           time,
         );
       case "compacted":
-        if (meta.revision > this.versions.compactRevision) this.versions.compactRevision = meta.revision;
+        if (meta.revision > this.versions.compactRevision)
+          this.versions.compactRevision = meta.revision;
         return;
       case "restored":
         this.versions.revision = meta.revision;
@@ -136,7 +139,8 @@ export class Base {
   range(request: RangeRequest): Generator<undefined, RangeResponse> | Failure {
     const refused = unreadable(request.key, request.revision, this);
     if (refused !== undefined) return refused;
-    const at = request.revision !== undefined && request.revision > 0 ? request.revision : this.revision;
+    const at =
+      request.revision !== undefined && request.revision > 0 ? request.revision : this.revision;
     return this.#pinned(at, rangeWork(this.at(at), request, this.revision));
   }
 
@@ -192,7 +196,7 @@ export class Base {
     const compactRevision = this.compactRevision;
     let hash = 0;
     let from = "" as Bytes;
-    for (let done = false; !done; ) {
+    for (let done = false; !done;) {
       let visits = 0;
       done = this.versions.scan(from, undefined, (entry) => {
         if (visits === 512) {

@@ -47,7 +47,8 @@ export class Callers {
     caller.lastTime = time;
     if (firstUnacked <= caller.firstUnacked) return;
     caller.firstUnacked = firstUnacked;
-    for (const known of caller.replies.keys()) if (known < firstUnacked) caller.replies.delete(known);
+    for (const known of caller.replies.keys())
+      if (known < firstUnacked) caller.replies.delete(known);
   }
 
   /** Callers idle since before `since`: keyspace time, so that every replica would say the same. */

@@ -19,7 +19,14 @@ export type MetaChange =
   | { readonly kind: "leaseFenced"; readonly id: bigint }
   | { readonly kind: "callerOpened"; readonly id: bigint }
   | { readonly kind: "callerClosed"; readonly id: bigint }
-  | { readonly kind: "replied"; readonly id: bigint; readonly sequence: number; readonly firstUnacked: number; readonly request: Request["kind"]; readonly reply: Reply }
+  | {
+      readonly kind: "replied";
+      readonly id: bigint;
+      readonly sequence: number;
+      readonly firstUnacked: number;
+      readonly request: Request["kind"];
+      readonly reply: Reply;
+    }
   | { readonly kind: "compacted"; readonly revision: number }
   /** A restore: revisions and tokens go on far above whatever was handed out after the snapshot was taken. */
   | { readonly kind: "restored"; readonly revision: number }

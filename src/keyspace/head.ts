@@ -116,19 +116,26 @@ export class Head {
     const known = caller === undefined ? undefined : this.#recall(caller);
     if (known !== undefined) return { reply: known, wrote: false };
     const overloaded = this.#overloaded();
-    if (overloaded !== undefined) return { reply: { ok: false, failure: overloaded }, wrote: false };
+    if (overloaded !== undefined)
+      return { reply: { ok: false, failure: overloaded }, wrote: false };
     const evaluation = this.#evaluateOnce(command, caller, time);
     // Whatever left no record in the log must not take effect when a delayed copy of the command arrives.
     const recorded = evaluation.wrote && evaluation.reply.ok;
     if (caller === undefined || recorded) return evaluation;
     this.#answered.keep(caller, evaluation.reply);
-    return this.#signOfLife(command, caller, time) ? this.#record(command, caller, evaluation) : evaluation;
+    return this.#signOfLife(command, caller, time)
+      ? this.#record(command, caller, evaluation)
+      : evaluation;
   }
 
   /** Whether the log must hear of the caller, lest one that only asks and never changes anything pass for idle. */
   #signOfLife(command: Command, caller: CallerStamp, time: number): boolean {
     const known = this.#base.callers.get(caller.id);
-    return known !== undefined && command.kind !== "callerClose" && time - known.lastTime > SIGN_OF_LIFE_MS;
+    return (
+      known !== undefined &&
+      command.kind !== "callerClose" &&
+      time - known.lastTime > SIGN_OF_LIFE_MS
+    );
   }
 
   #record(command: Command, caller: CallerStamp, { reply }: Evaluation): Evaluation {
@@ -167,7 +174,10 @@ export class Head {
 
   #recall(stamp: CallerStamp): Reply | undefined {
     if (!this.#overlay.caller(stamp.id)) return { ok: false, failure: callerUnknown(stamp) };
-    const lowest = Math.max(this.#answered.acknowledge(stamp), this.#base.callers.get(stamp.id)?.firstUnacked ?? 1);
+    const lowest = Math.max(
+      this.#answered.acknowledge(stamp),
+      this.#base.callers.get(stamp.id)?.firstUnacked ?? 1,
+    );
     const known = this.#overlay.reply(stamp.id, stamp.sequence) ?? this.#answered.get(stamp);
     if (known !== undefined) return known;
     if (stamp.sequence < lowest) return { ok: false, failure: forgotten(stamp) };
@@ -189,11 +199,17 @@ export class Head {
     });
   }
 
-  #finish(command: Command, caller: CallerStamp | undefined, scratch: Scratch, outcome: Outcome): Evaluation {
+  #finish(
+    command: Command,
+    caller: CallerStamp | undefined,
+    scratch: Scratch,
+    outcome: Outcome,
+  ): Evaluation {
     const meta = outcome.meta ?? [];
     const reply: Reply = { ok: true, response: outcome.response };
     if (scratch.changes.length === 0 && meta.length === 0) return { reply, wrote: false };
-    if (caller !== undefined && replyBytes(command.kind, reply) > REPLY_BYTES_MAX) throw replyTooLarge(command);
+    if (caller !== undefined && replyBytes(command.kind, reply) > REPLY_BYTES_MAX)
+      throw replyTooLarge(command);
     const effects = {
       revision: scratch.changes.length > 0 ? scratch.revision : 0,
       changes: scratch.changes,
@@ -253,11 +269,13 @@ export class Head {
       case "leaseGrant":
         return this.#grant(command);
       case "leaseRevoke":
-        if (this.#overlay.lease(command.id) === undefined) throw new QuorateError(leaseNotFound(command.id));
+        if (this.#overlay.lease(command.id) === undefined)
+          throw new QuorateError(leaseNotFound(command.id));
         return this.#revokeWithin(command.id, scratch);
       case "callerOpen":
         // Opening again must not forget the replies: an opening can be sent twice like anything else.
-        if (this.#overlay.caller(command.id)) return { response: { revision: this.#overlay.revision } };
+        if (this.#overlay.caller(command.id))
+          return { response: { revision: this.#overlay.revision } };
         return this.#meta({ kind: "callerOpened", id: command.id });
       case "callerClose":
         this.#answered.forget(command.id);
@@ -291,7 +309,13 @@ export class Head {
         }),
       );
     }
-    const { result, writes } = runProcedure(procedure, command, new HeadReads(scratch), time, this.#options.strict);
+    const { result, writes } = runProcedure(
+      procedure,
+      command,
+      new HeadReads(scratch),
+      time,
+      this.#options.strict,
+    );
     for (const write of writes) {
       if (write.kind === "delete") scratch.delete(write.key);
       else this.#putFor(scratch, write.key, write.value, write.lease);
@@ -301,7 +325,8 @@ export class Head {
   }
 
   #putFor(scratch: Scratch, key: Bytes, value: Bytes, lease: bigint): void {
-    if (lease !== 0n && this.#overlay.lease(lease)?.fenced !== false) throw new QuorateError(leaseNotFound(lease));
+    if (lease !== 0n && this.#overlay.lease(lease)?.fenced !== false)
+      throw new QuorateError(leaseNotFound(lease));
     scratch.put(key, value, lease);
   }
 
@@ -341,7 +366,9 @@ export class Head {
     }
     const over = deleted < keys.length;
     return {
-      response: { revision: scratch.changes.length > 0 ? scratch.revision : this.#overlay.revision },
+      response: {
+        revision: scratch.changes.length > 0 ? scratch.revision : this.#overlay.revision,
+      },
       meta: [{ kind: over ? "leaseFenced" : "leaseRevoked", id }],
     };
   }
@@ -378,7 +405,9 @@ export class Head {
   }
 
   #alarm(request: AlarmRequest): Outcome {
-    const kinds = (["NOSPACE", "CORRUPT", "CLOCK"] as const).filter((kind) => this.#overlay.alarm(kind));
+    const kinds = (["NOSPACE", "CORRUPT", "CLOCK"] as const).filter((kind) =>
+      this.#overlay.alarm(kind),
+    );
     const on = request.action === "activate";
     const { alarm } = request;
     if (request.action === "get" || alarm === undefined || on === kinds.includes(alarm)) {
@@ -452,4 +481,3 @@ function windowFull(stamp: CallerStamp): Failure {
     remedy: "Await answers before sending more.",
   });
 }
-

@@ -39,7 +39,8 @@ export class KeyspaceTime {
       return failure("CLOCK_JUMP", {
         object,
         what: `the machine's clock is ${hours} hours ahead of the last time recorded here, and every deadline in between would pass at once`,
-        remedy: "If the clock is right (the machine was off), start once with --accept-clock-jump (acceptClockJump: true).",
+        remedy:
+          "If the clock is right (the machine was off), start once with --accept-clock-jump (acceptClockJump: true).",
         details: { lastMs, wallMs },
       });
     }

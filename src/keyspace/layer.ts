@@ -10,7 +10,14 @@ import type { RangeSource } from "./range.ts";
 
 /** The key's state as a deletion leaves it. */
 export function tombstone(key: Bytes, revision: number): KeyValue {
-  return { key, value: "" as Bytes, createRevision: 0, modRevision: revision, version: 0, lease: 0n };
+  return {
+    key,
+    value: "" as Bytes,
+    createRevision: 0,
+    modRevision: revision,
+    version: 0,
+    lease: 0n,
+  };
 }
 
 export class Layer implements RangeSource {
@@ -54,7 +61,11 @@ export class Layer implements RangeSource {
     });
     let next = 0;
     const visitOwn = (upTo: Bytes | undefined): boolean => {
-      for (let kv = own[next]; kv !== undefined && (upTo === undefined || kv.key < upTo); kv = own[next]) {
+      for (
+        let kv = own[next];
+        kv !== undefined && (upTo === undefined || kv.key < upTo);
+        kv = own[next]
+      ) {
         next++;
         if (kv.version !== 0 && !visit(kv)) return false;
       }

@@ -45,7 +45,13 @@ export class Leases {
   grant(id: bigint, ttlMs: number, nowMs: number): void {
     // The log keeps whole milliseconds: every replica must grant the same.
     const whole = Math.floor(ttlMs);
-    const lease: Lease = { id, ttlMs: whole, keys: new Set(), fenced: false, endsAt: nowMs + whole };
+    const lease: Lease = {
+      id,
+      ttlMs: whole,
+      keys: new Set(),
+      fenced: false,
+      endsAt: nowMs + whole,
+    };
     this.#byId.set(id, lease);
     this.#push({ at: lease.endsAt, lease });
   }
@@ -115,7 +121,7 @@ export class Leases {
   #push(entry: Ending): void {
     const heap = this.#heap;
     heap.push(entry);
-    for (let at = heap.length - 1; at > 0; ) {
+    for (let at = heap.length - 1; at > 0;) {
       const above = (at - 1) >> 1;
       if ((heap[above] as { at: number }).at <= entry.at) break;
       [heap[at], heap[above]] = [heap[above] as typeof entry, entry];
@@ -128,7 +134,7 @@ export class Leases {
     const last = heap.pop();
     if (last === undefined || heap.length === 0) return;
     heap[0] = last;
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const left = 2 * at + 1;
       const right = left + 1;
       let least = at;

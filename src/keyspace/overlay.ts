@@ -9,7 +9,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { AlarmKind, KeyValue, Reply } from "../contract/requests.ts";
 import type { Base } from "./base.ts";
 import type { Change, Effects, MetaChange } from "./effects.ts";
-import { Layer, tombstone } from "./layer.ts";
+import { Layer } from "./layer.ts";
 import type { RangeSource } from "./range.ts";
 import { replyBytes } from "./reply-bytes.ts";
 import { VERSION_OVERHEAD_BYTES } from "./versions.ts";
@@ -87,7 +87,10 @@ export class Overlay {
     return this.#callers.get(id)?.value ?? this.#base.callers.get(id) !== undefined;
   }
   reply(id: bigint, sequence: number): Reply | undefined {
-    return this.#replies.get(`${id}/${sequence}`)?.value ?? this.#base.callers.get(id)?.replies.get(sequence)?.reply;
+    return (
+      this.#replies.get(`${id}/${sequence}`)?.value ??
+      this.#base.callers.get(id)?.replies.get(sequence)?.reply
+    );
   }
   alarm(kind: AlarmKind): boolean {
     return this.#alarms.get(kind)?.value ?? this.#base.alarms.has(kind);
@@ -107,7 +110,10 @@ export class Overlay {
 
   /** Takes one transaction's effects; `states` are the keys as it leaves them. */
   add(effects: Effects, states: readonly KeyValue[]): void {
-    assert(effects.changes.length === 0 || effects.revision === this.revision + 1, "head revisions grow by one");
+    assert(
+      effects.changes.length === 0 || effects.revision === this.revision + 1,
+      "head revisions grow by one",
+    );
     if (effects.changes.length > 0) this.revision = effects.revision;
     for (const kv of states) this.layer.set(kv);
     this.#open.keys.push(...states);
@@ -124,7 +130,11 @@ export class Overlay {
       case "leaseGranted":
         return this.#leases.set(meta.id, { ttlMs: meta.ttlMs, fenced: false }, meta);
       case "leaseFenced":
-        return this.#leases.set(meta.id, { ttlMs: this.lease(meta.id)?.ttlMs ?? 0, fenced: true }, meta);
+        return this.#leases.set(
+          meta.id,
+          { ttlMs: this.lease(meta.id)?.ttlMs ?? 0, fenced: true },
+          meta,
+        );
       case "leaseRevoked":
         return this.#leases.set(meta.id, undefined, meta);
       case "callerOpened":
@@ -194,7 +204,7 @@ export function effectsBytes(effects: Effects): number {
 }
 
 export function changeBytes(change: Change): number {
-  return change.key.length + (change.kind === "put" ? change.value.length : 0) + VERSION_OVERHEAD_BYTES;
+  return (
+    change.key.length + (change.kind === "put" ? change.value.length : 0) + VERSION_OVERHEAD_BYTES
+  );
 }
-
-export { tombstone };

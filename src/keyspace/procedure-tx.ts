@@ -69,7 +69,11 @@ export class ProcedureTx implements Tx {
     return options.limit === undefined ? merged : merged.slice(0, options.limit);
   }
 
-  byAge(key: Bytes, end: Bytes, options: { readonly limit?: number | undefined } = {}): readonly KeyValue[] {
+  byAge(
+    key: Bytes,
+    end: Bytes,
+    options: { readonly limit?: number | undefined } = {},
+  ): readonly KeyValue[] {
     const own = this.#ownWithin(key, end);
     const limit = options.limit === undefined ? undefined : options.limit + own.length;
     const below = this.#read(() => this.#source.byAge(key, end, limit));
@@ -98,7 +102,11 @@ export class ProcedureTx implements Tx {
   #write(write: Write): void {
     if (this.#poisoned) throw new Suspension();
     if (write.key === "") {
-      throw fail("INVALID", { object: this.#object(), what: "writes an empty key", remedy: "Name a key." });
+      throw fail("INVALID", {
+        object: this.#object(),
+        what: "writes an empty key",
+        remedy: "Name a key.",
+      });
     }
     this.#writes.set(write.key, write);
     if (this.#writes.size > PROCEDURE_WRITES_MAX) this.#tooMany("writes", PROCEDURE_WRITES_MAX);
@@ -175,4 +183,3 @@ export function cloneArgs<A>(args: A, name: string): A {
     );
   }
 }
-

@@ -60,7 +60,9 @@ export function* rangeWork(
 ): Generator<undefined, RangeResponse> {
   if (request.end === undefined) return single(source, request, revision);
   const wanted = filterOf(request);
-  const sorted = request.sort !== undefined && (request.sort.order === "descend" || request.sort.target !== "key");
+  const sorted =
+    request.sort !== undefined &&
+    (request.sort.order === "descend" || request.sort.target !== "key");
   const limit = request.limit === undefined || request.limit <= 0 ? Infinity : request.limit;
   const stopAt = sorted ? Infinity : limit;
   const found: KeyValue[] = [];
@@ -68,7 +70,7 @@ export function* rangeWork(
   let matching = 0;
   let from = request.key;
   const end = scanEnd(request.end);
-  for (let done = false; !done; ) {
+  for (let done = false; !done;) {
     let visits = 0;
     done = source.scan(from, end, (kv) => {
       if (visits === VISITS_PER_YIELD) {
@@ -110,7 +112,8 @@ function filterOf(request: RangeRequest): (kv: KeyValue) => boolean {
   const maxMod = request.maxModRevision || Infinity;
   const minCreate = request.minCreateRevision ?? 0;
   const maxCreate = request.maxCreateRevision || Infinity;
-  if (minMod === 0 && minCreate === 0 && maxMod === Infinity && maxCreate === Infinity) return () => true;
+  if (minMod === 0 && minCreate === 0 && maxMod === Infinity && maxCreate === Infinity)
+    return () => true;
   return (kv) =>
     kv.modRevision >= minMod &&
     kv.modRevision <= maxMod &&

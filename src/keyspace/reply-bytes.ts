@@ -13,7 +13,8 @@ const SCALAR_BYTES = 9;
 /** Cost: proportional to the reply; a procedure's result is written out as JSON. */
 export function replyBytes(request: Request["kind"], reply: Reply): number {
   if (!reply.ok) return json(reply.failure);
-  if (request === "run" && "result" in reply.response) return SCALAR_BYTES + json(reply.response.result);
+  if (request === "run" && "result" in reply.response)
+    return SCALAR_BYTES + json(reply.response.result);
   return shapeBytes(reply.response);
 }
 

@@ -66,7 +66,9 @@ export class Scratch implements RangeSource {
 
   /** Whether `change` stays within what one transaction may change. */
   takes(change: Change): boolean {
-    return this.changes.length < CHANGES_MAX && this.bytes + changeBytes(change) <= CHANGE_BYTES_MAX;
+    return (
+      this.changes.length < CHANGES_MAX && this.bytes + changeBytes(change) <= CHANGE_BYTES_MAX
+    );
   }
 
   #record(change: Change): void {

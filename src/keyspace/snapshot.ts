@@ -57,14 +57,23 @@ export function* exportWork(base: Base): Generator<Uint8Array, undefined> {
   const grants: Grant[] = [];
   for (const { id, ttlMs, fenced } of base.leases.all()) grants.push({ id, ttlMs, fenced });
   const edge: Version[] = [];
-  for (let at = base.changesFrom(meta.compactRevision), change = base.change(at); ; change = base.change(++at)) {
+  for (
+    let at = base.changesFrom(meta.compactRevision), change = base.change(at);
+    ;
+    change = base.change(++at)
+  ) {
     if (change?.modRevision !== meta.compactRevision) break;
     edge.push(change);
   }
-  const callers = [...base.callers.all()].map((caller) => ({ ...caller, replies: new Map(caller.replies) }));
+  const callers = [...base.callers.all()].map((caller) => ({
+    ...caller,
+    replies: new Map(caller.replies),
+  }));
   const release = base.pin(meta.compactRevision);
   try {
-    yield record(META, (writer) => writer.bytes(JSON.stringify({ format: FORMAT, ...meta }) as Bytes));
+    yield record(META, (writer) =>
+      writer.bytes(JSON.stringify({ format: FORMAT, ...meta }) as Bytes),
+    );
     const ordinals = new Map<KeyEntry, number>();
     yield* exportKeys(base, meta, ordinals);
     for (const change of edge) yield record(EDGE, (writer) => encodeEdge(writer, change));
@@ -88,11 +97,15 @@ function record(kind: number, fill: (writer: ByteWriter) => void): Uint8Array {
   return writer.take();
 }
 
-function* exportKeys(base: Base, meta: SnapshotMeta, ordinals: Map<KeyEntry, number>): Generator<Uint8Array, undefined> {
+function* exportKeys(
+  base: Base,
+  meta: SnapshotMeta,
+  ordinals: Map<KeyEntry, number>,
+): Generator<Uint8Array, undefined> {
   const writer = new ByteWriter(RECORD_BYTES * 2);
   let from = "" as Bytes;
   let ordinal = 0;
-  for (let done = false; !done; ) {
+  for (let done = false; !done;) {
     writer.reset();
     writer.u8(KEYS);
     done = base.versions.scan(from, undefined, (entry) => {
@@ -132,16 +145,24 @@ function encodeKey(writer: ByteWriter, key: Bytes, version: Version | undefined)
   writer.int64(version.lease);
 }
 
-function* exportChanges(base: Base, meta: SnapshotMeta, ordinals: Map<KeyEntry, number>): Generator<Uint8Array, undefined> {
+function* exportChanges(
+  base: Base,
+  meta: SnapshotMeta,
+  ordinals: Map<KeyEntry, number>,
+): Generator<Uint8Array, undefined> {
   const writer = new ByteWriter(RECORD_BYTES * 2);
   let next = meta.compactRevision + 1;
   let skip = 0;
-  for (let done = false; !done; ) {
+  for (let done = false; !done;) {
     writer.reset();
     writer.u8(CHANGES);
     done = true;
     const start = base.changesFrom(next) + skip;
-    for (let at = start, change = base.change(at); change !== undefined; change = base.change(++at)) {
+    for (
+      let at = start, change = base.change(at);
+      change !== undefined;
+      change = base.change(++at)
+    ) {
       if (change.modRevision > meta.revision) break;
       if (writer.length > RECORD_BYTES) {
         skip = at - base.changesFrom(change.modRevision);
@@ -156,7 +177,12 @@ function* exportChanges(base: Base, meta: SnapshotMeta, ordinals: Map<KeyEntry, 
   return undefined;
 }
 
-function encodeChange(writer: ByteWriter, base: Base, change: Version, ordinals: Map<KeyEntry, number>): void {
+function encodeChange(
+  writer: ByteWriter,
+  base: Base,
+  change: Version,
+  ordinals: Map<KeyEntry, number>,
+): void {
   const entry = base.versions.entry(change.key);
   const ordinal = entry === undefined ? undefined : ordinals.get(entry);
   assert(ordinal !== undefined, "snapshot: a change of a key that was not written");
@@ -266,7 +292,8 @@ export class Importer {
     const last = this.#keys.at(-1);
     if (last !== undefined && last >= key) throw new Malformed("keys out of order");
     const kv = readKey(reader, key);
-    if (kv !== undefined && kv.modRevision > this.meta.compactRevision) throw new Malformed("a base version too new");
+    if (kv !== undefined && kv.modRevision > this.meta.compactRevision)
+      throw new Malformed("a base version too new");
     this.#keys.push(key);
     this.#versions.push(kv === undefined ? undefined : new Version(kv, undefined));
   }
@@ -275,7 +302,10 @@ export class Importer {
     this.#loaded();
     const key = reader.bytes();
     const gone = { key, value: "" as Bytes, createRevision: 0, version: 0, lease: 0n };
-    this.base.versions.loadEdge({ ...(readKey(reader, key) ?? gone), modRevision: this.meta.compactRevision });
+    this.base.versions.loadEdge({
+      ...(readKey(reader, key) ?? gone),
+      modRevision: this.meta.compactRevision,
+    });
   }
 
   #addChange(reader: ByteReader): void {
@@ -287,17 +317,35 @@ export class Importer {
     const modRevision = reader.uint();
     const version = reader.uint();
     const { compactRevision, revision } = this.meta;
-    if (modRevision < this.#lastRevision || modRevision <= compactRevision || modRevision > revision) {
+    if (
+      modRevision < this.#lastRevision ||
+      modRevision <= compactRevision ||
+      modRevision > revision
+    ) {
       throw new Malformed("changes out of order");
     }
     this.#lastRevision = modRevision;
     if (version === 0) {
-      this.base.versions.loadChange(entry, { key, value: "" as Bytes, createRevision: 0, modRevision, version, lease: 0n });
+      this.base.versions.loadChange(entry, {
+        key,
+        value: "" as Bytes,
+        createRevision: 0,
+        modRevision,
+        version,
+        lease: 0n,
+      });
       return;
     }
     const createRevision = reader.uint();
     const value = reader.bytes();
-    this.base.versions.loadChange(entry, { key, value, createRevision, modRevision, version, lease: reader.int64() });
+    this.base.versions.loadChange(entry, {
+      key,
+      value,
+      createRevision,
+      modRevision,
+      version,
+      lease: reader.int64(),
+    });
   }
 
   #addLeases(reader: ByteReader): void {
@@ -314,7 +362,13 @@ export class Importer {
     for (let left = reader.uint(); left > 0; left--) {
       const sequence = reader.uint();
       const request = requestKindCodec.decode(reader);
-      this.base.callers.record(id, sequence, firstUnacked, { request, reply: decodeReply(reader) }, time);
+      this.base.callers.record(
+        id,
+        sequence,
+        firstUnacked,
+        { request, reply: decodeReply(reader) },
+        time,
+      );
     }
     const caller = this.base.callers.get(id);
     if (caller !== undefined) caller.firstUnacked = firstUnacked;
@@ -325,7 +379,8 @@ export class Importer {
     const { meta } = this;
     for (const entry of this.#loaded()) {
       if (Versions.unborn(entry)) throw new Malformed("a key without a version");
-      if (!entry.newest.deleted && entry.newest.lease !== 0n) base.leases.attach(entry.newest.lease, entry.newest.key);
+      if (!entry.newest.deleted && entry.newest.lease !== 0n)
+        base.leases.attach(entry.newest.lease, entry.newest.key);
     }
     base.versions.revision = meta.revision;
     base.appliedIndex = meta.index;
@@ -351,7 +406,10 @@ function readKey(reader: ByteReader, key: Bytes): KeyValue | undefined {
 const ALARMS: readonly unknown[] = ["NOSPACE", "CORRUPT", "CLOCK"] satisfies readonly AlarmKind[];
 
 function readMeta(bytes: Bytes): SnapshotMeta {
-  const read = parsed(bytes) as Partial<SnapshotMeta & { readonly format: number }> | null | undefined;
+  const read = parsed(bytes) as
+    | Partial<SnapshotMeta & { readonly format: number }>
+    | null
+    | undefined;
   const counts = [read?.index, read?.term, read?.revision, read?.compactRevision];
   const sound =
     read?.format === FORMAT &&

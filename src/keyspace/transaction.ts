@@ -59,7 +59,10 @@ export function evaluatePut(scope: TransactionScope, put: PutRequest): PutRespon
   return applyPut(scope, put);
 }
 
-export function evaluateDelete(scope: TransactionScope, request: DeleteRangeRequest): DeleteRangeResponse {
+export function evaluateDelete(
+  scope: TransactionScope,
+  request: DeleteRangeRequest,
+): DeleteRangeResponse {
   const found: KeyValue[] = [];
   if (request.end === undefined) {
     const kv = scope.scratch.get(request.key);
@@ -92,12 +95,16 @@ function check(scope: TransactionScope, plan: Plan): void {
   for (const operation of plan.operations) {
     if (operation.kind === "txn") check(scope, plan.nested.get(operation) as Plan);
     else if (operation.kind === "put") checkPut(scope, operation);
-    else if (operation.kind === "range") raise(unreadable(operation.key, operation.revision, scope));
+    else if (operation.kind === "range")
+      raise(unreadable(operation.key, operation.revision, scope));
   }
 }
 
 function checkPut(scope: TransactionScope, put: PutRequest): void {
-  if ((put.ignoreValue === true || put.ignoreLease === true) && scope.before.get(put.key) === undefined) {
+  if (
+    (put.ignoreValue === true || put.ignoreLease === true) &&
+    scope.before.get(put.key) === undefined
+  ) {
     raise(
       failure("KEY_NOT_FOUND", {
         object: `key ${printable(put.key)}`,
@@ -127,7 +134,11 @@ function carryOut(scope: TransactionScope, plan: Plan): TxnResponse {
   return { revision: revisionOf(scope), succeeded: plan.succeeded, responses };
 }
 
-function carryOutOne(scope: TransactionScope, plan: Plan, operation: TxnOperation): TxnOperationResponse {
+function carryOutOne(
+  scope: TransactionScope,
+  plan: Plan,
+  operation: TxnOperation,
+): TxnOperationResponse {
   switch (operation.kind) {
     case "range":
       return { kind: "range", ...rangeWithin(scope, operation) };
@@ -147,7 +158,8 @@ function rangeWithin(scope: TransactionScope, request: RangeRequest): RangeRespo
 }
 
 function applyPut(scope: TransactionScope, put: PutRequest): PutResponse {
-  const present = put.ignoreValue === true || put.ignoreLease === true ? scope.scratch.get(put.key) : undefined;
+  const present =
+    put.ignoreValue === true || put.ignoreLease === true ? scope.scratch.get(put.key) : undefined;
   const value = put.ignoreValue === true ? (present?.value ?? ("" as Bytes)) : put.value;
   const lease = put.ignoreLease === true ? (present?.lease ?? 0n) : (put.lease ?? 0n);
   const before = scope.scratch.put(put.key, value, lease);
@@ -185,11 +197,19 @@ function holdsFor(kv: KeyValue, compare: Compare): boolean {
   if (target.kind === "value") return kv.version !== 0 && ordered(kv.value, target.value, result);
   if (target.kind === "lease") return ordered(kv.lease, target.value, result);
   const number =
-    target.kind === "version" ? kv.version : target.kind === "create" ? kv.createRevision : kv.modRevision;
+    target.kind === "version"
+      ? kv.version
+      : target.kind === "create"
+        ? kv.createRevision
+        : kv.modRevision;
   return ordered(number, target.value, result);
 }
 
-function ordered<T extends string | number | bigint>(left: T, right: T, result: Compare["result"]): boolean {
+function ordered<T extends string | number | bigint>(
+  left: T,
+  right: T,
+  result: Compare["result"],
+): boolean {
   switch (result) {
     case "equal":
       return left === right;

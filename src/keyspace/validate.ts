@@ -6,7 +6,13 @@ import type { Bytes } from "../base/bytes.ts";
 import { printable } from "../base/bytes.ts";
 import type { Failure } from "../base/errors.ts";
 import { failure } from "../base/errors.ts";
-import type { Command, PutRequest, RangeRequest, TxnOperation, TxnRequest } from "../contract/requests.ts";
+import type {
+  Command,
+  PutRequest,
+  RangeRequest,
+  TxnOperation,
+  TxnRequest,
+} from "../contract/requests.ts";
 import { scanEnd } from "./range.ts";
 
 /** Operations that a transaction may hold in its compares and in each branch; nesting shares the budget. */
@@ -50,9 +56,14 @@ function noKey(): Failure {
 
 function invalidPut(put: PutRequest): Failure | undefined {
   if (put.key === "") return noKey();
-  const given = put.ignoreValue === true && put.value !== "" ? "a value is given together with ignoreValue" : "";
+  const given =
+    put.ignoreValue === true && put.value !== ""
+      ? "a value is given together with ignoreValue"
+      : "";
   const leased =
-    put.ignoreLease === true && (put.lease ?? 0n) !== 0n ? "a lease is given together with ignoreLease" : "";
+    put.ignoreLease === true && (put.lease ?? 0n) !== 0n
+      ? "a lease is given together with ignoreLease"
+      : "";
   if (given === "" && leased === "") return undefined;
   return failure("INVALID", {
     object: `key ${printable(put.key)}`,
@@ -122,7 +133,8 @@ function touch(operations: readonly TxnOperation[], seen: Touched): Bytes | unde
       for (const put of seen.puts) if (covers(operation, put)) return put;
       seen.deletes.push({ key: operation.key, end: operation.end });
     } else if (operation.kind === "put") {
-      const again = seen.puts.has(operation.key) || seen.deletes.some((range) => covers(range, operation.key));
+      const again =
+        seen.puts.has(operation.key) || seen.deletes.some((range) => covers(range, operation.key));
       if (again) return operation.key;
       seen.puts.add(operation.key);
     } else if (operation.kind === "txn") {
@@ -145,7 +157,10 @@ function touchBranches(txn: TxnRequest, seen: Touched): Bytes | undefined {
   return found;
 }
 
-function covers(range: { readonly key: Bytes; readonly end?: Bytes | undefined }, key: Bytes): boolean {
+function covers(
+  range: { readonly key: Bytes; readonly end?: Bytes | undefined },
+  key: Bytes,
+): boolean {
   if (range.end === undefined) return key === range.key;
   const end = scanEnd(range.end);
   return key >= range.key && (end === undefined || key < end);
@@ -168,7 +183,8 @@ function requestBytes(request: Command | RangeRequest): number {
 function txnBytes(txn: TxnRequest): number {
   let bytes = 0;
   for (const compare of txn.compare) {
-    bytes += compare.key.length + (compare.target.kind === "value" ? compare.target.value.length : 0);
+    bytes +=
+      compare.key.length + (compare.target.kind === "value" ? compare.target.value.length : 0);
   }
   for (const operation of txn.success) bytes += requestBytes(operation);
   for (const operation of txn.failure) bytes += requestBytes(operation);

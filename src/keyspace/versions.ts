@@ -146,7 +146,14 @@ export class Versions {
   delete(key: Bytes, revision: number): Version {
     const entry = this.#index.get(key);
     assert(entry !== undefined && !entry.newest.deleted, "delete: the key must exist");
-    const gone = { key: entry.newest.key, value: "" as Bytes, createRevision: 0, modRevision: revision, version: 0, lease: 0n };
+    const gone = {
+      key: entry.newest.key,
+      value: "" as Bytes,
+      createRevision: 0,
+      modRevision: revision,
+      version: 0,
+      lease: 0n,
+    };
     const version = new Version(gone, entry.newest);
     this.#liveKeys--;
     this.#append(version, entry);
@@ -283,6 +290,13 @@ export class Versions {
 }
 
 const UNBORN = new Version(
-  { key: "" as Bytes, value: "" as Bytes, createRevision: 0, modRevision: 0, version: 0, lease: 0n },
+  {
+    key: "" as Bytes,
+    value: "" as Bytes,
+    createRevision: 0,
+    modRevision: 0,
+    version: 0,
+    lease: 0n,
+  },
   undefined,
 );

@@ -146,7 +146,8 @@ export class WatchHub {
   /** Ends the held watches that the history has left behind: nobody might ever resume them. */
   #endPassed(): void {
     for (const watcher of this.#held) {
-      if (watcher.behind && this.#missed(watcher)) this.#end(watcher, passed(watcher, this.#base.compactRevision));
+      if (watcher.behind && this.#missed(watcher))
+        this.#end(watcher, passed(watcher, this.#base.compactRevision));
     }
   }
 
@@ -192,11 +193,13 @@ export class WatchHub {
 
   /** Finds which watches the new changes concern; the others move on without looking. */
   #markTouched(): void {
-    if (this.#base.versions.watchableFrom > this.#delivered + 1) this.#touchAll(this.#delivered + 1);
+    if (this.#base.versions.watchableFrom > this.#delivered + 1)
+      this.#touchAll(this.#delivered + 1);
     for (let at = this.#base.changesFrom(this.#delivered + 1); ; at++) {
       const change = this.#base.change(at);
       if (change === undefined) break;
-      for (const watcher of this.#byKey.get(change.key) ?? []) this.#touch(watcher, change.modRevision);
+      for (const watcher of this.#byKey.get(change.key) ?? [])
+        this.#touch(watcher, change.modRevision);
       this.#ranges.visit(change.key, (watcher) => this.#touch(watcher, change.modRevision));
     }
   }
@@ -205,7 +208,8 @@ export class WatchHub {
   #touchAll(revision: number): void {
     const exact = [...this.#byKey.values()].flatMap((set) => [...set]);
     for (const watcher of [...this.#ranges, ...exact]) {
-      if (watcher.next <= this.#base.revision) this.#touch(watcher, Math.max(revision, watcher.next));
+      if (watcher.next <= this.#base.revision)
+        this.#touch(watcher, Math.max(revision, watcher.next));
     }
   }
 
@@ -223,17 +227,22 @@ export class WatchHub {
     if (watcher.wantsProgress && !watcher.behind && !watcher.over) {
       watcher.wantsProgress = false;
       const revision = Math.max(this.#base.revision, watcher.next - 1);
-      if (this.#base.revision >= watcher.next - 1) this.#send(watcher, { revision, events: [], partial: false });
+      if (this.#base.revision >= watcher.next - 1)
+        this.#send(watcher, { revision, events: [], partial: false });
     }
   }
 
   #start(watcher: Watcher): boolean {
     const bounds = watcher.request;
-    const empty = bounds.end !== undefined && scanEnd(bounds.end) !== undefined && bounds.key >= bounds.end;
+    const empty =
+      bounds.end !== undefined && scanEnd(bounds.end) !== undefined && bounds.key >= bounds.end;
     if (empty) {
       const what = "names an empty range";
       const remedy = "Give an end above the key, or none.";
-      this.#end(watcher, failure("INVALID", { object: `watch ${printable(bounds.key)}`, what, remedy }));
+      this.#end(
+        watcher,
+        failure("INVALID", { object: `watch ${printable(bounds.key)}`, what, remedy }),
+      );
       return false;
     }
     watcher.started = true;
@@ -253,14 +262,23 @@ export class WatchHub {
     let bytes = 0;
     let looked = 0;
     let at = this.#base.changesFrom(watcher.next);
-    for (let change = this.#base.change(at); change !== undefined; change = this.#base.change(++at)) {
+    for (
+      let change = this.#base.change(at);
+      change !== undefined;
+      change = this.#base.change(++at)
+    ) {
       const opensRevision = change.modRevision !== this.#base.change(at - 1)?.modRevision;
       if (opensRevision && (bytes >= BATCH_BYTES || looked >= TURN_CHANGES)) {
         return this.#flush(watcher, events, change.modRevision - 1);
       }
       looked++;
       if (!wanted(watcher.request, change)) continue;
-      if (watcher.sentOfNext > 0 && change.modRevision === watcher.next && looked <= watcher.sentOfNext) continue;
+      if (
+        watcher.sentOfNext > 0 &&
+        change.modRevision === watcher.next &&
+        looked <= watcher.sentOfNext
+      )
+        continue;
       events.push(eventOf(watcher.request, change, compacted));
       bytes += change.bytes;
       if (watcher.request.fragment === true && bytes >= BATCH_BYTES) {
@@ -272,7 +290,10 @@ export class WatchHub {
     const future = watcher.next > this.#base.revision;
     if (!future) watcher.next = this.#base.revision + 1;
     if (future && events.length === 0) return true;
-    return events.length === 0 || this.#send(watcher, { revision: this.#base.revision, events, partial: false });
+    return (
+      events.length === 0 ||
+      this.#send(watcher, { revision: this.#base.revision, events, partial: false })
+    );
   }
 
   /** Ends a turn at a revision's edge; the watch comes back for the rest. */
@@ -323,7 +344,11 @@ function wanted(request: WatchRequest, change: Version): boolean {
 function eventOf(request: WatchRequest, change: Version, compacted: number): WatchEvent {
   const kind = change.deleted ? "delete" : "put";
   const older = change.older;
-  const shown = request.prevKv === true && older !== undefined && !older.deleted && change.modRevision > compacted;
+  const shown =
+    request.prevKv === true &&
+    older !== undefined &&
+    !older.deleted &&
+    change.modRevision > compacted;
   return { kind, kv: plain(change), ...(shown ? { prevKv: plain(older) } : {}) };
 }
 

@@ -13,13 +13,21 @@ export interface Clock {
   /** Milliseconds since 1970 by the machine's wall clock; may jump either way. */
   wallMs(): number;
   /** Runs `fire` once, `delayMs` from now or later. `idle` timers do not keep the process alive. */
-  after(delayMs: number, fire: () => void, options?: { readonly idle?: boolean | undefined }): Cancel;
+  after(
+    delayMs: number,
+    fire: () => void,
+    options?: { readonly idle?: boolean | undefined },
+  ): Cancel;
   /** Runs `fire` after the work at hand, before any timer: the end of the present tick. */
   soon(fire: () => void): void;
 }
 
 /** A promise of `delayMs` having passed, or of `signal` having aborted, whichever is first. Never rejects. */
-export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal | undefined): Promise<void> {
+export function sleep(
+  clock: Clock,
+  delayMs: number,
+  signal?: AbortSignal | undefined,
+): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve();
     const cancel = clock.after(delayMs, () => {

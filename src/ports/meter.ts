@@ -22,4 +22,8 @@ export interface Meter {
 
 const nothing = { add: () => {}, set: () => {}, record: () => {} };
 /** A meter that forgets. */
-export const silentMeter: Meter = { counter: () => nothing, gauge: () => nothing, histogram: () => nothing };
+export const silentMeter: Meter = {
+  counter: () => nothing,
+  gauge: () => nothing,
+  histogram: () => nothing,
+};

@@ -36,5 +36,9 @@ export type Address =
 
 /** Opens streams. `attach` is called before any byte can arrive. */
 export interface Network {
-  dial(address: Address, attach: (stream: ByteStream) => StreamHandler, signal?: AbortSignal): Promise<ByteStream>;
+  dial(
+    address: Address,
+    attach: (stream: ByteStream) => StreamHandler,
+    signal?: AbortSignal,
+  ): Promise<ByteStream>;
 }

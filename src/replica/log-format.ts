@@ -21,8 +21,6 @@ export const PAYLOAD_BYTES: number = SECTOR_BYTES - HEADER_BYTES;
 /** Length and predecessor's checksum, at the start of a batch's payload. */
 const BATCH_HEADER_BYTES = 8;
 export const SECTORS_MAX = 0xffff;
-/** The longest entry that one batch can hold. */
-export const ENTRY_BYTES_MAX: number = SECTORS_MAX * PAYLOAD_BYTES - BATCH_HEADER_BYTES;
 
 /** Where a sector is: bound into its checksum, so that a write that landed elsewhere does not verify. */
 export interface Place {
@@ -81,7 +79,9 @@ function batchChecksum(entry: Uint8Array, previous: number): number {
 }
 
 function sectorChecksum(array: Uint8Array, at: number, place: Place, sector: number): number {
-  const seed = (place.logId ^ Math.imul(place.segment + 1, 0x9e3779b1) ^ Math.imul(sector + 1, 0x85ebca6b)) >>> 0;
+  const seed =
+    (place.logId ^ Math.imul(place.segment + 1, 0x9e3779b1) ^ Math.imul(sector + 1, 0x85ebca6b)) >>>
+    0;
   const head = crc32cOf(array, at, at + 8, seed);
   return crc32cOf(array, at + HEADER_BYTES, at + SECTOR_BYTES, head);
 }
@@ -90,7 +90,12 @@ function sectorChecksum(array: Uint8Array, at: number, place: Place, sector: num
 export type Sector =
   | { readonly kind: "zero" }
   | { readonly kind: "invalid" }
-  | { readonly kind: "valid"; readonly stamp: number; readonly index: number; readonly count: number };
+  | {
+      readonly kind: "valid";
+      readonly stamp: number;
+      readonly index: number;
+      readonly count: number;
+    };
 
 export function readSector(segment: Uint8Array, sector: number, place: Place): Sector {
   const at = sector * SECTOR_BYTES;
@@ -98,7 +103,10 @@ export function readSector(segment: Uint8Array, sector: number, place: Place): S
   const view = new DataView(segment.buffer, segment.byteOffset + at, SECTOR_BYTES);
   const stamp = view.getUint32(0);
   const [index, count] = [view.getUint16(4), view.getUint16(6)];
-  const sound = stamp !== 0 && index < count && view.getUint32(8) === sectorChecksum(segment, at, place, sector);
+  const sound =
+    stamp !== 0 &&
+    index < count &&
+    view.getUint32(8) === sectorChecksum(segment, at, place, sector);
   return sound ? { kind: "valid", stamp, index, count } : { kind: "invalid" };
 }
 
@@ -136,17 +144,26 @@ export type Found =
   | { readonly kind: "damage"; readonly sector: number; readonly what: string };
 
 /** Reads what stands at `sector` of a whole segment. Whether a torn batch is the last of the log is the caller's to check. */
-export function readBatch(segment: Uint8Array, sector: number, place: Place, position: Position): Found {
+export function readBatch(
+  segment: Uint8Array,
+  sector: number,
+  place: Place,
+  position: Position,
+): Found {
   const sectors = segment.length / SECTOR_BYTES;
   if (sector >= sectors) return { kind: "end" };
   const first = readSector(segment, sector, place);
-  if (first.kind === "invalid") return { kind: "damage", sector, what: "a sector whose checksum does not match" };
-  const extent = first.kind === "valid" ? extentOf(first, sector) : hiddenExtent(segment, sector, place);
+  if (first.kind === "invalid")
+    return { kind: "damage", sector, what: "a sector whose checksum does not match" };
+  const extent =
+    first.kind === "valid" ? extentOf(first, sector) : hiddenExtent(segment, sector, place);
   if (extent === undefined) return { kind: "end" };
   if ("what" in extent) return { kind: "damage", ...extent };
   const expected = position.nextNumber === undefined ? extent.stamp : stampOf(position.nextNumber);
-  if (extent.stamp !== expected) return { kind: "damage", sector, what: `batch ${extent.stamp} where ${expected} belongs` };
-  if (sector + extent.count > sectors) return { kind: "damage", sector, what: "a batch longer than its segment" };
+  if (extent.stamp !== expected)
+    return { kind: "damage", sector, what: `batch ${extent.stamp} where ${expected} belongs` };
+  if (sector + extent.count > sectors)
+    return { kind: "damage", sector, what: "a batch longer than its segment" };
   return readExtent(segment, sector, extent, place, position);
 }
 
@@ -155,7 +172,10 @@ interface Extent {
   readonly count: number;
 }
 
-function extentOf(first: Sector & { readonly kind: "valid" }, sector: number): Extent | { sector: number; what: string } {
+function extentOf(
+  first: Sector & { readonly kind: "valid" },
+  sector: number,
+): Extent | { sector: number; what: string } {
   if (first.index === 0) return { stamp: first.stamp, count: first.count };
   return { sector, what: "the middle of a batch where one should begin" };
 }
@@ -177,13 +197,28 @@ function hiddenExtent(
   return undefined;
 }
 
-function readExtent(segment: Uint8Array, sector: number, extent: Extent, place: Place, position: Position): Found {
+function readExtent(
+  segment: Uint8Array,
+  sector: number,
+  extent: Extent,
+  place: Place,
+  position: Position,
+): Found {
   let zeros = 0;
   for (let index = 0; index < extent.count; index++) {
     const found = readSector(segment, sector + index, place);
     if (found.kind === "zero") zeros++;
-    else if (found.kind === "invalid" || found.stamp !== extent.stamp || found.index !== index || found.count !== extent.count) {
-      return { kind: "damage", sector: sector + index, what: "a sector that is neither zero nor the one that belongs there" };
+    else if (
+      found.kind === "invalid" ||
+      found.stamp !== extent.stamp ||
+      found.index !== index ||
+      found.count !== extent.count
+    ) {
+      return {
+        kind: "damage",
+        sector: sector + index,
+        what: "a sector that is neither zero nor the one that belongs there",
+      };
     }
   }
   const end = sector + extent.count;
@@ -193,7 +228,11 @@ function readExtent(segment: Uint8Array, sector: number, extent: Extent, place: 
 
 function torn(segment: Uint8Array, from: number, to: number): Found {
   if (isZero(segment, to * SECTOR_BYTES, segment.length)) return { kind: "torn", from, to };
-  return { kind: "damage", sector: from, what: "a batch with missing sectors that is not the last one" };
+  return {
+    kind: "damage",
+    sector: from,
+    what: "a batch with missing sectors that is not the last one",
+  };
 }
 
 function assemble(segment: Uint8Array, sector: number, extent: Extent, position: Position): Found {
@@ -205,12 +244,19 @@ function assemble(segment: Uint8Array, sector: number, extent: Extent, position:
   const view = new DataView(payload.buffer);
   const length = view.getUint32(0);
   const previous = view.getUint32(4);
-  if (sectorsFor(length) !== extent.count) return { kind: "damage", sector, what: "a batch whose length does not fit its sectors" };
+  if (sectorsFor(length) !== extent.count)
+    return { kind: "damage", sector, what: "a batch whose length does not fit its sectors" };
   if (position.checksum !== undefined && previous !== position.checksum) {
     return { kind: "damage", sector, what: "a batch that does not follow the one before it" };
   }
   const entry = payload.subarray(BATCH_HEADER_BYTES, BATCH_HEADER_BYTES + length);
   const number = position.nextNumber ?? extent.stamp;
-  const batch = { number, entry, checksum: batchChecksum(entry, previous), sector, sectors: extent.count };
+  const batch = {
+    number,
+    entry,
+    checksum: batchChecksum(entry, previous),
+    sector,
+    sectors: extent.count,
+  };
   return { kind: "batch", batch };
 }

@@ -23,7 +23,10 @@ export function answer(
   base: Base,
   query: Exclude<Query, { readonly kind: "status" }>,
   nowMs: number,
-): { readonly work: Generator<undefined, Response> } | { readonly response: Response } | { readonly failure: Failure } {
+):
+  | { readonly work: Generator<undefined, Response> }
+  | { readonly response: Response }
+  | { readonly failure: Failure } {
   switch (query.kind) {
     case "range": {
       const refused = invalid(query);
@@ -39,7 +42,9 @@ export function answer(
     case "leaseKeepAlive": {
       const { revision } = base;
       const renewed = base.leases.renew(query.id, nowMs);
-      return { response: { revision, ttlMs: renewed ? base.leases.remainingMs(query.id, nowMs) : 0 } };
+      return {
+        response: { revision, ttlMs: renewed ? base.leases.remainingMs(query.id, nowMs) : 0 },
+      };
     }
   }
 }

@@ -234,7 +234,11 @@ export class Replica {
 
   #committed(index: number): void {
     const { base, head } = this.#parts;
-    for (let entry = this.#sealed[0]; entry !== undefined && entry.index <= index; entry = this.#sealed[0]) {
+    for (
+      let entry = this.#sealed[0];
+      entry !== undefined && entry.index <= index;
+      entry = this.#sealed[0]
+    ) {
       this.#sealed.shift();
       base.apply(entry, this.#now.monotonicMs);
       head.committed(entry.index);

@@ -28,7 +28,16 @@ const failedCompare: Request = {
 const range: Request = { kind: "range", key: KEY };
 
 type Step = "put" | "compare" | "range" | "seal" | "flush" | "commit" | "confirm" | "depose";
-const STEPS: readonly Step[] = ["put", "compare", "range", "seal", "flush", "commit", "confirm", "depose"];
+const STEPS: readonly Step[] = [
+  "put",
+  "compare",
+  "range",
+  "seal",
+  "flush",
+  "commit",
+  "confirm",
+  "depose",
+];
 const NOW = { monotonicMs: 0, wallMs: 1_700_000_000_000 };
 
 interface Seen {
@@ -42,7 +51,12 @@ function run(schedule: readonly Step[], obeys: boolean): readonly Seen[] {
   const time = KeyspaceTime.start(0, NOW.monotonicMs, NOW.wallMs, true, "model");
   assert.ok(time instanceof KeyspaceTime);
   const base = new Base();
-  const options = { procedures: procedureSet([]), quotaBytes: 1 << 20, minLeaseTtlMs: 1_000, leaseId: () => 1n };
+  const options = {
+    procedures: procedureSet([]),
+    quotaBytes: 1 << 20,
+    minLeaseTtlMs: 1_000,
+    leaseId: () => 1n,
+  };
   const head = new Head(base, options);
   let asked = 0;
   const consensus: Consensus = {
@@ -64,8 +78,17 @@ function run(schedule: readonly Step[], obeys: boolean): readonly Seen[] {
       if (output.kind === "append") appended = output.entry.index;
       if (output.kind === "query") {
         const kv = base.get(KEY);
-        const response = { revision: base.revision, kvs: kv === undefined ? [] : [kv], more: false, count: 0 };
-        seen.push({ request: range, reply: { ok: true, response }, committedThen: kv !== undefined });
+        const response = {
+          revision: base.revision,
+          kvs: kv === undefined ? [] : [kv],
+          more: false,
+          count: 0,
+        };
+        seen.push({
+          request: range,
+          reply: { ok: true, response },
+          committedThen: kv !== undefined,
+        });
       }
       if (output.kind === "reply") {
         const request = requests[output.id];
@@ -79,7 +102,11 @@ function run(schedule: readonly Step[], obeys: boolean): readonly Seen[] {
     const id = requests.length - 1;
     if (!obeys && request.kind !== "range" && replica.leading) {
       // The mutant: what evaluation says is told at once.
-      seen.push({ request, reply: head.evaluate(request as never, undefined, NOW.wallMs).reply, committedThen: base.get(KEY) !== undefined });
+      seen.push({
+        request,
+        reply: head.evaluate(request as never, undefined, NOW.wallMs).reply,
+        committedThen: base.get(KEY) !== undefined,
+      });
       return;
     }
     take(replica.step({ kind: "request", id, request, caller: undefined }, NOW));
@@ -92,8 +119,12 @@ function run(schedule: readonly Step[], obeys: boolean): readonly Seen[] {
     else if (step === "range") ask(range);
     else if (step === "seal") take(replica.step({ kind: "seal" }, NOW));
     else if (step === "flush") take(replica.step({ kind: "flushed", index: appended }, NOW));
-    else if (step === "commit") take(replica.step({ kind: "consensus", output: { kind: "committed", index: appended } }, NOW));
-    else if (step === "confirm") take(replica.step({ kind: "consensus", output: { kind: "readConfirmed", id: asked } }, NOW));
+    else if (step === "commit")
+      take(
+        replica.step({ kind: "consensus", output: { kind: "committed", index: appended } }, NOW),
+      );
+    else if (step === "confirm")
+      take(replica.step({ kind: "consensus", output: { kind: "readConfirmed", id: asked } }, NOW));
     else take(replica.step({ kind: "consensus", output: { kind: "deposed" } }, NOW));
   }
   return seen;
@@ -118,7 +149,8 @@ function* schedules(length: number): Generator<readonly Step[]> {
     }
     const lost = schedule.indexOf("depose");
     const after = lost < 0 ? [] : schedule.slice(lost + 1);
-    if (!after.some((step) => step === "commit" || step === "confirm" || step === "depose")) yield schedule;
+    if (!after.some((step) => step === "commit" || step === "confirm" || step === "depose"))
+      yield schedule;
   }
 }
 
@@ -144,8 +176,14 @@ test("[REP-2] the check finds answers that are released at once (mutant)", () =>
 test("[REP-3] a lost leadership answers what wrote as perhaps done and what did not as not done", () => {
   const wrote = run(["put", "seal", "depose"], true);
   assert.ok(wrote[0]?.reply.ok === false);
-  assert.deepEqual([wrote[0].reply.failure.code, wrote[0].reply.failure.outcome], ["LEADER_CHANGED", "indefinite"]);
+  assert.deepEqual(
+    [wrote[0].reply.failure.code, wrote[0].reply.failure.outcome],
+    ["LEADER_CHANGED", "indefinite"],
+  );
   const read = run(["range", "depose"], true);
   assert.ok(read[0]?.reply.ok === false);
-  assert.deepEqual([read[0].reply.failure.code, read[0].reply.failure.outcome], ["NOT_LEADER", "definite"]);
+  assert.deepEqual(
+    [read[0].reply.failure.code, read[0].reply.failure.outcome],
+    ["NOT_LEADER", "definite"],
+  );
 });

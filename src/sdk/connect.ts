@@ -70,7 +70,10 @@ const DEFAULT_PORT = 2379;
 
 async function connectTo(url?: string, options: ConnectOptions = {}): Promise<Quorate> {
   const target = url ?? process.env["QUORATE_URL"] ?? DEFAULT_URL;
-  return attended(new Quorate(await openChecked(target, options), quorateOptions(options)), options);
+  return attended(
+    new Quorate(await openChecked(target, options), quorateOptions(options)),
+    options,
+  );
 }
 
 async function openChecked(url: string, options: ConnectOptions): Promise<Keyspace> {
@@ -108,9 +111,12 @@ const HOPED: Guarantee = {
  * Connects to `url`, or to QUORATE_URL, or to `file:.quorate`. Throws UNAVAILABLE, GUARANTEE, DATA_DIR_IN_USE, CONFIG.
  * `connect.lazy(url)` returns at once and connects at the first call, one connection per url in a process.
  */
-export const connect: typeof connectTo & { readonly lazy: typeof connectLazily } = Object.assign(connectTo, {
-  lazy: connectLazily,
-});
+export const connect: typeof connectTo & { readonly lazy: typeof connectLazily } = Object.assign(
+  connectTo,
+  {
+    lazy: connectLazily,
+  },
+);
 
 function quorateOptions(options: ConnectOptions): ConstructorParameters<typeof Quorate>[1] {
   return {
@@ -123,7 +129,8 @@ function quorateOptions(options: ConnectOptions): ConstructorParameters<typeof Q
 /** Attaches what lives as long as the connection: the logger and the process signals. */
 function attended<Q extends Quorate>(q: Q, options: ConnectOptions): Q {
   const { logger, closeOn = [] } = options;
-  if (logger !== undefined) q.onLost((reason) => logger.warn(reason instanceof Error ? reason.message : String(reason)));
+  if (logger !== undefined)
+    q.onLost((reason) => logger.warn(reason instanceof Error ? reason.message : String(reason)));
   const onSignal = (): void => void q.close();
   for (const each of closeOn) process.once(each, onSignal);
   q.commitment.closing.addEventListener("abort", () => {
@@ -139,7 +146,10 @@ function programName(): string {
 function demand(keyspace: Keyspace, needed: Requirement): void {
   const weak = shortfall(keyspace.guarantee, needed);
   if (weak.length === 0) return;
-  const gaps = weak.map((aspect) => `${aspect} is ${keyspace.guarantee[aspect]}, ${String(needed[aspect])} is asked for`);
+  const gaps = weak.map(
+    (aspect) =>
+      `${aspect} is ${keyspace.guarantee[aspect]}, ${String(needed[aspect])} is asked for`,
+  );
   throw fail("GUARANTEE", {
     object: keyspace.label,
     what: gaps.join("; "),
@@ -171,9 +181,16 @@ function filePath(url: string): string {
 }
 
 /** Time for what goes on in the background of a connection: it does not keep the process alive. */
-const idleClock: Clock = { ...hostClock, after: (delayMs, fire) => hostClock.after(delayMs, fire, { idle: true }) };
+const idleClock: Clock = {
+  ...hostClock,
+  after: (delayMs, fire) => hostClock.after(delayMs, fire, { idle: true }),
+};
 
-async function openEmbedded(directory: string | undefined, label: string, options: ConnectOptions): Promise<Keyspace> {
+async function openEmbedded(
+  directory: string | undefined,
+  label: string,
+  options: ConnectOptions,
+): Promise<Keyspace> {
   const [{ openDriver }, embedded, { allProcedures }, { react }, disk] = await Promise.all([
     import("../driver/driver.ts"),
     import("../engines/embedded/embedded.ts"),
@@ -191,7 +208,8 @@ async function openEmbedded(directory: string | undefined, label: string, option
     acceptClockJump: options.acceptClockJump,
     strict: options.strict === true ? prng(hostEntropy.u32()) : undefined,
   });
-  const guarantee: Guarantee = directory === undefined ? embedded.MEMORY_GUARANTEE : embedded.FILE_GUARANTEE;
+  const guarantee: Guarantee =
+    directory === undefined ? embedded.MEMORY_GUARANTEE : embedded.FILE_GUARANTEE;
   const keyspace = embedded.embeddedKeyspace({ driver, clock: hostClock, guarantee });
   const reacting = new AbortController();
   const close = keyspace.close.bind(keyspace);
@@ -231,7 +249,11 @@ function addressesOf(url: string): readonly Address[] {
     const found = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(each);
     const port = Number(found?.[2] ?? DEFAULT_PORT);
     if (found === null || port < 1 || port > 65_535) {
-      throw fail("CONFIG", { object: `url ${url}`, what: `${each || "nothing"} is not HOST:PORT`, remedy: "Give for example quorate://127.0.0.1:2379." });
+      throw fail("CONFIG", {
+        object: `url ${url}`,
+        what: `${each || "nothing"} is not HOST:PORT`,
+        remedy: "Give for example quorate://127.0.0.1:2379.",
+      });
     }
     return { kind: "tcp", host: (found[1] as string).replace(/^\[(.*)\]$/, "$1"), port };
   });

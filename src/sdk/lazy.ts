@@ -11,7 +11,11 @@ export interface LazyKeyspace extends Keyspace {
   ready(): Promise<void>;
 }
 
-export function lazyKeyspace(label: string, hoped: Guarantee, open: () => Promise<Keyspace>): LazyKeyspace {
+export function lazyKeyspace(
+  label: string,
+  hoped: Guarantee,
+  open: () => Promise<Keyspace>,
+): LazyKeyspace {
   let opening: Promise<Keyspace> | undefined;
   let opened: Keyspace | undefined;
   const early = new Set<(keyspace: Keyspace) => void>();
@@ -39,7 +43,8 @@ export function lazyKeyspace(label: string, hoped: Guarantee, open: () => Promis
     call: async (request, options) => (await get()).call(request, options),
     run: async (procedure, args, options) => (await get()).run(procedure, args, options),
     watch: (request, options) =>
-      opened?.watch(request, options) ?? laterWatch(get().then((keyspace) => keyspace.watch(request, options))),
+      opened?.watch(request, options) ??
+      laterWatch(get().then((keyspace) => keyspace.watch(request, options))),
     observe: (listener) => opened?.observe(listener) ?? laterObserve(early, listener),
     close: async () => {
       const keyspace = await opening?.catch(() => undefined);
@@ -61,7 +66,10 @@ function laterWatch(watch: Promise<Watch>): Watch {
   };
 }
 
-function laterObserve(early: Set<(keyspace: Keyspace) => void>, listener: (state: WireState) => void): () => void {
+function laterObserve(
+  early: Set<(keyspace: Keyspace) => void>,
+  listener: (state: WireState) => void,
+): () => void {
   let stop = (): void => {};
   const begin = (keyspace: Keyspace): void => {
     stop = keyspace.observe(listener);

@@ -43,9 +43,11 @@ export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): Owne
   const session = async (signal?: AbortSignal): Promise<Session> => {
     if (closing.signal.aborted) throw closing.signal.reason;
     if (current !== undefined && !current.signal.aborted) return current;
-    opening ??= openSession(keyspace, hostClock, { ttlMs: options.sessionTtlMs }).then(attend).finally(() => {
-      opening = undefined;
-    });
+    opening ??= openSession(keyspace, hostClock, { ttlMs: options.sessionTtlMs })
+      .then(attend)
+      .finally(() => {
+        opening = undefined;
+      });
     current = await unlessAborted(opening, signal);
     return current;
   };
@@ -95,7 +97,13 @@ function unlessAborted<T>(attempt: Promise<T>, signal: AbortSignal | undefined):
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       const what = "was aborted while its session was being opened";
-      reject(fail("ABORTED", { object: "session", what, remedy: "Nothing is held.", outcome: "definite" }, signal.reason));
+      reject(
+        fail(
+          "ABORTED",
+          { object: "session", what, remedy: "Nothing is held.", outcome: "definite" },
+          signal.reason,
+        ),
+      );
     };
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
@@ -103,7 +111,10 @@ function unlessAborted<T>(attempt: Promise<T>, signal: AbortSignal | undefined):
   });
 }
 
-function follow(signals: readonly (AbortSignal | undefined)[]): { readonly signal: AbortSignal; readonly stop: () => void } {
+function follow(signals: readonly (AbortSignal | undefined)[]): {
+  readonly signal: AbortSignal;
+  readonly stop: () => void;
+} {
   const controller = new AbortController();
   const stops: (() => void)[] = [];
   const stop = (): void => {

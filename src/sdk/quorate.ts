@@ -22,7 +22,10 @@ import { rwlockCard } from "../mechanisms/selection/rwlock/card.ts";
 import type { RwLockHandle } from "../mechanisms/selection/rwlock/rwlock.ts";
 import { rwlock } from "../mechanisms/selection/rwlock/rwlock.ts";
 import { semaphoreCard } from "../mechanisms/selection/semaphore/card.ts";
-import type { SemaphoreHandle, SemaphoreOptions } from "../mechanisms/selection/semaphore/semaphore.ts";
+import type {
+  SemaphoreHandle,
+  SemaphoreOptions,
+} from "../mechanisms/selection/semaphore/semaphore.ts";
 import { semaphore } from "../mechanisms/selection/semaphore/semaphore.ts";
 import type { OwnedPlane, PlaneOptions } from "./plane.ts";
 import { commitmentPlane } from "./plane.ts";
@@ -43,10 +46,16 @@ export class Nouns implements OnCommitment {
   #strongEnough(card: Card, name: Name): this {
     const { guarantee, label } = this.commitment.keyspace;
     const weak = shortfall(guarantee, card.requires);
-    if (weak.length === 0 || (weak.join() === "consistency" && guarantee.consistency === this.#accept)) return this;
+    if (
+      weak.length === 0 ||
+      (weak.join() === "consistency" && guarantee.consistency === this.#accept)
+    )
+      return this;
     throw fail("GUARANTEE", {
       object: `${card.noun} ${nameText(name, card.noun)}`,
-      what: weak.map((each) => `${label} gives ${guarantee[each]}, it needs ${card.requires[each] ?? ""}`).join("; "),
+      what: weak
+        .map((each) => `${label} gives ${guarantee[each]}, it needs ${card.requires[each] ?? ""}`)
+        .join("; "),
       remedy: `Use file: or quorate:, or connect with { accept: "${guarantee.consistency}" } and guard the resource with the token.`,
     });
   }
@@ -79,7 +88,10 @@ export class Quorate extends Nouns implements AsyncDisposable {
   readonly #keyspace: Keyspace;
   #closed: Promise<void> | undefined;
 
-  constructor(keyspace: Keyspace, options: PlaneOptions & { readonly accept?: Guarantee["consistency"] | undefined }) {
+  constructor(
+    keyspace: Keyspace,
+    options: PlaneOptions & { readonly accept?: Guarantee["consistency"] | undefined },
+  ) {
     const plane = commitmentPlane(keyspace, options);
     super(plane, options.accept);
     this.#plane = plane;
@@ -92,8 +104,10 @@ export class Quorate extends Nouns implements AsyncDisposable {
   }
 
   /** The state now and at each change, until the connection is closed or `signal` aborts. */
-  states(options?: { readonly signal?: AbortSignal | undefined }): AsyncGenerator<ConnectionState, void> {
-    return states(this.#keyspace, this.#plane.onLost, options?.signal);
+  states(options?: {
+    readonly signal?: AbortSignal | undefined;
+  }): AsyncGenerator<ConnectionState, void> {
+    return states(this.#keyspace, (listener) => this.#plane.onLost(listener), options?.signal);
   }
 
   /** Calls `listener` when what is held has been lost (not when it is closed). Returns how to stop. */

@@ -23,7 +23,9 @@ export async function* states(
     wake();
   };
   const stops = [
-    keyspace.observe((wire) => push(wire === "connected" && last === "suspended" ? "resumed" : wire)),
+    keyspace.observe((wire) =>
+      push(wire === "connected" && last === "suspended" ? "resumed" : wire),
+    ),
     onLost(() => push("lost")),
   ];
   const onAbort = (): void => wake();

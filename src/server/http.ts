@@ -23,11 +23,17 @@ export function answerHttp(socket: Socket, first: Buffer, source: HttpSource): v
   const finish = (status: string, type: string, body: string, bodiless = false): void => {
     clearTimeout(late);
     const length = Buffer.byteLength(body);
-    const lines = [`HTTP/1.1 ${status}`, `Content-Type: ${type}`, `Content-Length: ${length}`, "Connection: close"];
+    const lines = [
+      `HTTP/1.1 ${status}`,
+      `Content-Type: ${type}`,
+      `Content-Length: ${length}`,
+      "Connection: close",
+    ];
     socket.end(`${lines.join("\r\n")}\r\n\r\n${bodiless ? "" : body}`);
   };
   const consider = (): void => {
-    if (head.length > HEAD_BYTES_MAX) return finish("431 Request Header Fields Too Large", "text/plain", "too large\n");
+    if (head.length > HEAD_BYTES_MAX)
+      return finish("431 Request Header Fields Too Large", "text/plain", "too large\n");
     if (!head.includes("\r\n\r\n")) {
       socket.once("data", (more: Buffer) => {
         head += more.toString("latin1");
@@ -36,8 +42,10 @@ export function answerHttp(socket: Socket, first: Buffer, source: HttpSource): v
       return;
     }
     const [method = "", target = ""] = head.split(" ", 2);
-    if (method === "PRI") return finish("505 HTTP Version Not Supported", "text/plain", "HTTP/2 is not served here\n");
-    if (method !== "GET" && method !== "HEAD") return finish("405 Method Not Allowed", "text/plain", "GET or HEAD\n");
+    if (method === "PRI")
+      return finish("505 HTTP Version Not Supported", "text/plain", "HTTP/2 is not served here\n");
+    if (method !== "GET" && method !== "HEAD")
+      return finish("405 Method Not Allowed", "text/plain", "GET or HEAD\n");
     const page = pageOf(target.split("?")[0] ?? "", source);
     finish(page.status, page.type, page.body, method === "HEAD");
   };
@@ -56,7 +64,11 @@ function pageOf(path: string, source: HttpSource): Page {
       const { alarms } = source.status();
       const healthy = source.ready() && !alarms.some((alarm) => alarm !== "CLOCK");
       const reason = alarms.length === 0 ? "" : `ALARM ${alarms.join(",")}`;
-      return page(healthy, "application/json", `${JSON.stringify({ health: String(healthy), reason })}\n`);
+      return page(
+        healthy,
+        "application/json",
+        `${JSON.stringify({ health: String(healthy), reason })}\n`,
+      );
     }
     case "/livez":
       return page(true, "text/plain", "ok\n");
@@ -65,9 +77,17 @@ function pageOf(path: string, source: HttpSource): Page {
     case "/metrics":
       return page(true, "text/plain; version=0.0.4", source.metrics());
     case "/version":
-      return page(true, "application/json", `${JSON.stringify({ quorate: VERSION, pid: process.pid })}\n`);
+      return page(
+        true,
+        "application/json",
+        `${JSON.stringify({ quorate: VERSION, pid: process.pid })}\n`,
+      );
     default:
-      return { status: "404 Not Found", type: "text/plain", body: "pages: /health /livez /readyz /metrics /version\n" };
+      return {
+        status: "404 Not Found",
+        type: "text/plain",
+        body: "pages: /health /livez /readyz /metrics /version\n",
+      };
   }
 }
 

@@ -96,7 +96,12 @@ function driverOptions(options: ServerOptions, meter: Registry): Parameters<type
     label: options.dataDir === undefined ? "memory server" : `data directory ${options.dataDir}`,
     quotaBytes: options.quotaBytes,
     minLeaseTtlMs: options.minLeaseTtlS === undefined ? undefined : options.minLeaseTtlS * 1_000,
-    historyMs: options.historyKeep === undefined ? undefined : (options.historyKeep === 0 ? Infinity : options.historyKeep * 1_000),
+    historyMs:
+      options.historyKeep === undefined
+        ? undefined
+        : options.historyKeep === 0
+          ? Infinity
+          : options.historyKeep * 1_000,
     acceptClockJump: options.acceptClockJump,
     meter,
   };
@@ -139,7 +144,9 @@ class Running implements RunningServer {
       what: "is shutting down and takes no more requests",
       remedy: "Connect to another one, or wait until it is back.",
     });
-    const drained = Promise.all([...this.#connections].map((connection) => connection.drain(reason)));
+    const drained = Promise.all(
+      [...this.#connections].map((connection) => connection.drain(reason)),
+    );
     const bound = setTimeout(() => this.#destroyAll(), DRAIN_MS);
     await drained;
     clearTimeout(bound);
@@ -157,7 +164,11 @@ class Running implements RunningServer {
 
   #react(): void {
     const fire = fireDue(procedureSet(allProcedures), prefixed);
-    const keyspace = embeddedKeyspace({ driver: this.driver, clock: hostClock, guarantee: FILE_GUARANTEE });
+    const keyspace = embeddedKeyspace({
+      driver: this.driver,
+      clock: hostClock,
+      guarantee: FILE_GUARANTEE,
+    });
     void react(keyspace, hostClock, fire, this.#reacting.signal);
   }
 
@@ -171,7 +182,12 @@ class Running implements RunningServer {
     socket.once("data", (first: Buffer) => {
       clearTimeout(silent);
       if (first[0] === 0) this.#native(socket, first);
-      else answerHttp(socket, first, { status: () => this.driver.status(), metrics: () => this.#metrics(), ready: () => !this.#draining });
+      else
+        answerHttp(socket, first, {
+          status: () => this.driver.status(),
+          metrics: () => this.#metrics(),
+          ready: () => !this.#draining,
+        });
     });
   }
 
@@ -207,11 +223,19 @@ class Running implements RunningServer {
       ["quorate_watchers", "Open watches.", status.watchers],
       ["quorate_connections", "Open native connections.", this.#connections.size],
       ["quorate_alarms", "Alarms raised.", status.alarms.length],
-      ["quorate_event_loop_lag_p99_ms", "Event loop delay, 99th percentile, ms.", this.#lag.percentile(99) / 1e6],
+      [
+        "quorate_event_loop_lag_p99_ms",
+        "Event loop delay, 99th percentile, ms.",
+        this.#lag.percentile(99) / 1e6,
+      ],
       ["quorate_event_loop_lag_max_ms", "Event loop delay, maximum, ms.", this.#lag.max / 1e6],
       ["process_resident_memory_bytes", "Resident memory.", memory.rss],
       ["quorate_heap_used_bytes", "JavaScript heap in use.", memory.heapUsed],
-      ["process_cpu_seconds", "CPU time used.", process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6],
+      [
+        "process_cpu_seconds",
+        "CPU time used.",
+        process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6,
+      ],
     ];
     for (const [name, help, value] of gauges) this.#meter.gauge(name, help).set(value);
     return this.#meter.render();
@@ -240,13 +264,19 @@ function bind(host: string, port: number): Promise<Server> {
 
 function notBindable(host: string, port: number, error: NodeJS.ErrnoException): Error {
   const what = `cannot be listened on: ${error.message}`;
-  return fail("CONFIG", { object: `listen ${host}:${port}`, what, remedy: "Give an address of this machine." }, error);
+  return fail(
+    "CONFIG",
+    { object: `listen ${host}:${port}`, what, remedy: "Give an address of this machine." },
+    error,
+  );
 }
 
 /** Asks whoever has the port what it is. */
 async function whoListens(host: string, port: number): Promise<string> {
   try {
-    const answer = await fetch(`http://${hostText(host)}:${port}/version`, { signal: AbortSignal.timeout(500) });
+    const answer = await fetch(`http://${hostText(host)}:${port}/version`, {
+      signal: AbortSignal.timeout(500),
+    });
     return `a server that answers ${(await answer.text()).slice(0, 120).trim()}`;
   } catch {
     return "a process that does not say what it is";

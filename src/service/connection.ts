@@ -17,7 +17,13 @@ import type { Meter } from "../ports/meter.ts";
 import type { ByteStream, StreamHandler } from "../ports/network.ts";
 import { FrameReader, FrameWriter } from "../wire/native/framing.ts";
 import type { ClientMessage, ServerMessage } from "../wire/native/messages.ts";
-import { clientCodec, MAGIC, REQUEST_FRAME_BYTES_MAX, serverCodec, WATCH_WINDOW } from "../wire/native/messages.ts";
+import {
+  clientCodec,
+  MAGIC,
+  REQUEST_FRAME_BYTES_MAX,
+  serverCodec,
+  WATCH_WINDOW,
+} from "../wire/native/messages.ts";
 
 const IN_FLIGHT_MAX = 8_192;
 /** Outgoing bytes gathered before they are handed over within a turn. */
@@ -55,7 +61,10 @@ export class ServiceConnection implements StreamHandler {
   constructor(context: ServiceContext, stream: ByteStream) {
     this.#context = context;
     this.#stream = stream;
-    this.#requests = context.meter.counter("quorate_requests_total", "Requests received over the native protocol.");
+    this.#requests = context.meter.counter(
+      "quorate_requests_total",
+      "Requests received over the native protocol.",
+    );
   }
 
   received(bytes: Uint8Array): void {
@@ -102,7 +111,8 @@ export class ServiceConnection implements StreamHandler {
   #readMagic(bytes: Uint8Array): Uint8Array | undefined {
     if (this.#magicRead === MAGIC.length) return bytes;
     const part = fromArray(bytes, 0, Math.min(bytes.length, MAGIC.length - this.#magicRead));
-    if (MAGIC.slice(this.#magicRead, this.#magicRead + part.length) !== part) throw new Malformed("another protocol");
+    if (MAGIC.slice(this.#magicRead, this.#magicRead + part.length) !== part)
+      throw new Malformed("another protocol");
     this.#magicRead += part.length;
     if (this.#magicRead < MAGIC.length) return undefined;
     const { version, clusterId, procedures } = this.#context.driver.status();
@@ -132,10 +142,18 @@ export class ServiceConnection implements StreamHandler {
     }
   }
 
-  #request(id: number, { request, caller }: { request: Request; caller?: Parameters<Driver["submit"]>[1] }): void {
+  #request(
+    id: number,
+    { request, caller }: { request: Request; caller?: Parameters<Driver["submit"]>[1] },
+  ): void {
     this.#requests.add();
     if (this.#draining !== undefined) {
-      return this.#send({ kind: "reply", id, of: request.kind, reply: { ok: false, failure: this.#draining } });
+      return this.#send({
+        kind: "reply",
+        id,
+        of: request.kind,
+        reply: { ok: false, failure: this.#draining },
+      });
     }
     this.#inFlight++;
     this.#context.driver.submit(request, caller, (reply) => {

@@ -31,8 +31,15 @@ export async function react(
 }
 
 /** Fires what is due; returns how long to wait before looking again, ms. */
-async function fireFront(keyspace: Keyspace, fire: Procedure<FireArgs, string>, signal: AbortSignal): Promise<number> {
-  const { kvs, more } = await keyspace.call({ kind: "range", key: DUE_PREFIX, end: DUE_END, limit: PAGE }, { signal });
+async function fireFront(
+  keyspace: Keyspace,
+  fire: Procedure<FireArgs, string>,
+  signal: AbortSignal,
+): Promise<number> {
+  const { kvs, more } = await keyspace.call(
+    { kind: "range", key: DUE_PREFIX, end: DUE_END, limit: PAGE },
+    { signal },
+  );
   if (kvs.length === 0) return LOOK_MS;
   const { time } = await keyspace.call({ kind: "status" }, { signal });
   let fired = 0;
@@ -50,11 +57,19 @@ async function fireFront(keyspace: Keyspace, fire: Procedure<FireArgs, string>, 
 }
 
 /** Waits for the time to pass or for the index to change, whichever is first. */
-async function waitForChange(keyspace: Keyspace, clock: Clock, waitMs: number, signal: AbortSignal): Promise<void> {
+async function waitForChange(
+  keyspace: Keyspace,
+  clock: Clock,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<void> {
   const over = new AbortController();
   const stop = (): void => over.abort();
   signal.addEventListener("abort", stop, { once: true });
-  const watch = keyspace.watch({ key: DUE_PREFIX, end: DUE_END, without: "delete" }, { signal: over.signal });
+  const watch = keyspace.watch(
+    { key: DUE_PREFIX, end: DUE_END, without: "delete" },
+    { signal: over.signal },
+  );
   const changed = (async (): Promise<void> => {
     for await (const batch of watch) if (batch.events.length > 0) return;
   })().catch(() => {});

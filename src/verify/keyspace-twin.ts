@@ -87,10 +87,12 @@ export class KeyspaceTwin {
   /** What a watch that starts at `from` has to deliver up to now, given what has been compacted. */
   watched(request: WatchRequest, from: number): readonly WatchEvent[] {
     const wanted = this.events.filter(
-      ({ kind, kv }) => kv.modRevision >= from && inRange(request, kv.key) && request.without !== kind,
+      ({ kind, kv }) =>
+        kv.modRevision >= from && inRange(request, kv.key) && request.without !== kind,
     );
     return wanted.map(({ kind, kv, prevKv }) => {
-      const shown = request.prevKv === true && prevKv !== undefined && kv.modRevision > this.compactRevision;
+      const shown =
+        request.prevKv === true && prevKv !== undefined && kv.modRevision > this.compactRevision;
       return shown ? { kind, kv, prevKv } : { kind, kv };
     });
   }
@@ -228,7 +230,8 @@ export class KeyspaceTwin {
 
   #txn(draft: Draft, txn: TxnRequest): TxnResponse {
     const responses = this.#branch(txn).map(
-      (operation) => ({ kind: operation.kind, ...this.#operate(draft, operation) }) as TxnOperationResponse,
+      (operation) =>
+        ({ kind: operation.kind, ...this.#operate(draft, operation) }) as TxnOperationResponse,
     );
     return { revision: draftRevision(draft), succeeded: this.#holds(txn), responses };
   }
@@ -242,7 +245,10 @@ function find(kvs: readonly KeyValue[], key: Bytes): KeyValue | undefined {
   return kvs.find((kv) => kv.key === key);
 }
 
-function inRange(bounds: { readonly key: Bytes; readonly end?: Bytes | undefined }, key: Bytes): boolean {
+function inRange(
+  bounds: { readonly key: Bytes; readonly end?: Bytes | undefined },
+  key: Bytes,
+): boolean {
   if (bounds.end === undefined) return key === bounds.key;
   return key >= bounds.key && (bounds.end === "\0" || key < bounds.end);
 }
@@ -258,7 +264,9 @@ function put(draft: Draft, request: PutRequest): PutResponse {
     lease: request.ignoreLease === true ? (before as KeyValue).lease : (request.lease ?? 0n),
   };
   draft.kvs = [...draft.kvs.filter((each) => each.key !== kv.key), kv].sort(byKey);
-  draft.events.push(before === undefined ? { kind: "put", kv } : { kind: "put", kv, prevKv: before });
+  draft.events.push(
+    before === undefined ? { kind: "put", kv } : { kind: "put", kv, prevKv: before },
+  );
   const shown = request.prevKv === true && before !== undefined;
   return shown ? { revision: draft.revision, prevKv: before } : { revision: draft.revision };
 }
@@ -267,10 +275,17 @@ function remove(draft: Draft, key: Bytes): void {
   const before = find(draft.kvs, key) as KeyValue;
   const none = { value: "" as Bytes, createRevision: 0, version: 0, lease: 0n };
   draft.kvs = draft.kvs.filter((kv) => kv.key !== key);
-  draft.events.push({ kind: "delete", kv: { key, ...none, modRevision: draft.revision }, prevKv: before });
+  draft.events.push({
+    kind: "delete",
+    kv: { key, ...none, modRevision: draft.revision },
+    prevKv: before,
+  });
 }
 
-function removeRange(draft: Draft, request: TxnOperation & { readonly kind: "deleteRange" }): DeleteRangeResponse {
+function removeRange(
+  draft: Draft,
+  request: TxnOperation & { readonly kind: "deleteRange" },
+): DeleteRangeResponse {
   const gone = draft.kvs.filter((kv) => inRange(request, kv.key));
   for (const kv of gone) remove(draft, kv.key);
   return {
@@ -284,7 +299,11 @@ function byKey(a: KeyValue, b: KeyValue): number {
   return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }
 
-function answerRange(kvs: readonly KeyValue[], request: RangeRequest, revision: number): RangeResponse {
+function answerRange(
+  kvs: readonly KeyValue[],
+  request: RangeRequest,
+  revision: number,
+): RangeResponse {
   const all = kvs.filter((kv) => inRange(request, kv.key));
   if (request.countOnly === true) return { revision, kvs: [], more: false, count: all.length };
   const kept = all.filter(
@@ -312,7 +331,8 @@ function sortedBy(kvs: readonly KeyValue[], request: RangeRequest): readonly Key
     const { key, value, version, createRevision: create, modRevision: mod } = kv;
     return { key, value, version, create, mod }[sort.target];
   };
-  const up = (a: KeyValue, b: KeyValue): number => (field(a) < field(b) ? -1 : field(a) > field(b) ? 1 : 0);
+  const up = (a: KeyValue, b: KeyValue): number =>
+    field(a) < field(b) ? -1 : field(a) > field(b) ? 1 : 0;
   return [...kvs].sort((a, b) => (sort.order === "descend" ? up(b, a) : up(a, b)));
 }
 

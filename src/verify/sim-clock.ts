@@ -34,7 +34,12 @@ export class SimClock implements Clock {
   }
 
   after(delayMs: number, fire: () => void): Cancel {
-    const timer: Timer = { at: this.#nowMs + Math.max(0, delayMs), order: this.#order++, fire, cancelled: false };
+    const timer: Timer = {
+      at: this.#nowMs + Math.max(0, delayMs),
+      order: this.#order++,
+      fire,
+      cancelled: false,
+    };
     let at = this.#timers.length;
     while (at > 0 && later(this.#timers[at - 1] as Timer, timer)) at--;
     this.#timers.splice(at, 0, timer);

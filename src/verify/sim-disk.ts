@@ -98,7 +98,8 @@ export class SimDisk {
   #settle(content: Content): void {
     for (const sector of content.dirty) if (this.#random.chance(1, 2)) stabilise(content, sector);
     content.dirty.clear();
-    if (this.#random.chance(1, 2)) content.stableLength = Math.max(content.stableLength, content.length);
+    if (this.#random.chance(1, 2))
+      content.stableLength = Math.max(content.stableLength, content.length);
     content.length = content.stableLength;
     content.cached = content.stable.slice();
   }
@@ -109,7 +110,8 @@ export class SimDisk {
     const soon = <T>(act: () => T): Promise<T> => this.#soon(clock, life, act);
     return {
       label: "simulated disk",
-      lock: () => Promise.resolve({ announce: () => Promise.resolve(), release: () => Promise.resolve() }),
+      lock: () =>
+        Promise.resolve({ announce: () => Promise.resolve(), release: () => Promise.resolve() }),
       list: () => soon(() => [...this.#names.keys()].sort()),
       open: (name, options) => soon(() => this.#open(name, options, soon)),
       rename: (from, to) =>
@@ -136,7 +138,13 @@ export class SimDisk {
     }
     assert(known === undefined, `create: ${name} exists`);
     const empty = new Uint8Array(0);
-    const content: Content = { cached: empty, stable: empty, stableLength: 0, length: 0, dirty: new Set() };
+    const content: Content = {
+      cached: empty,
+      stable: empty,
+      stableLength: 0,
+      length: 0,
+      dirty: new Set(),
+    };
     this.#change({ name, content });
     return this.#file(content, options.durable === true, soon);
   }
@@ -155,12 +163,19 @@ export class SimDisk {
           this.#maybeFail();
           grow(content, offset + given.length);
           content.cached.set(given, offset);
-          for (let sector = Math.floor(offset / SECTOR); sector * SECTOR < offset + given.length; sector++) {
+          for (
+            let sector = Math.floor(offset / SECTOR);
+            sector * SECTOR < offset + given.length;
+            sector++
+          ) {
             content.dirty.add(sector);
           }
-        }).then(() => soon(() => (durable && this.#honest ? flush(content, offset, given.length) : undefined)));
+        }).then(() =>
+          soon(() => (durable && this.#honest ? flush(content, offset, given.length) : undefined)),
+        );
       },
-      read: (offset, length) => soon(() => content.cached.slice(offset, Math.min(content.length, offset + length))),
+      read: (offset, length) =>
+        soon(() => content.cached.slice(offset, Math.min(content.length, offset + length))),
       size: () => soon(() => content.length),
       sync: () =>
         soon(() => {

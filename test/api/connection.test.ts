@@ -12,9 +12,16 @@ import { startServer } from "../../src/server/index.ts";
 const identity = { service: "test", host: "here", pid: 1 };
 
 /** A connection to an engine that gives less. */
-async function weak(gives: Partial<Guarantee>, accept?: Guarantee["consistency"]): Promise<Quorate> {
+async function weak(
+  gives: Partial<Guarantee>,
+  accept?: Guarantee["consistency"],
+): Promise<Quorate> {
   const { keyspace } = (await connect("memory:")).commitment;
-  const weaker: Keyspace = { ...keyspace, label: "weak:", guarantee: { ...keyspace.guarantee, ...gives } };
+  const weaker: Keyspace = {
+    ...keyspace,
+    label: "weak:",
+    guarantee: { ...keyspace.guarantee, ...gives },
+  };
   return new Quorate(weaker, { identity, sessionTtlMs: 10_000, accept });
 }
 
@@ -44,8 +51,16 @@ describe("connection", { timeout: 30_000 }, () => {
   test("[API-3] each code says what it concerns and what to do (table)", async () => {
     const q = await connect("memory:", { service: "table" });
     const definite = "definite";
-    await throws("CONFIG", () => connect("nats://x"), { outcome: definite, object: /^url nats:\/\/x$/, remedy: /memory:/ });
-    await throws("CONFIG", () => connect("quorate://a:b:c"), { outcome: definite, object: /^url /, remedy: /127\.0\.0\.1/ });
+    await throws("CONFIG", () => connect("nats://x"), {
+      outcome: definite,
+      object: /^url nats:\/\/x$/,
+      remedy: /memory:/,
+    });
+    await throws("CONFIG", () => connect("quorate://a:b:c"), {
+      outcome: definite,
+      object: /^url /,
+      remedy: /127\.0\.0\.1/,
+    });
     await throws("GUARANTEE", () => connect("memory:", { atLeast: { durability: "majority" } }), {
       outcome: definite,
       object: /^memory:$/,
@@ -56,10 +71,23 @@ describe("connection", { timeout: 30_000 }, () => {
       object: /^lock a$/,
       remedy: /accept: "best-effort"/,
     });
-    for (const make of [() => q.lock(""), () => q.rwlock([]), () => q.election(""), () => q.semaphore("", { permits: 1 })]) {
-      await throws("INVALID", make, { outcome: definite, object: /^(lock|rwlock|election|semaphore)$/, remedy: /orders\/42/ });
+    for (const make of [
+      () => q.lock(""),
+      () => q.rwlock([]),
+      () => q.election(""),
+      () => q.semaphore("", { permits: 1 }),
+    ]) {
+      await throws("INVALID", make, {
+        outcome: definite,
+        object: /^(lock|rwlock|election|semaphore)$/,
+        remedy: /orders\/42/,
+      });
     }
-    await throws("INVALID", () => q.semaphore("s", { permits: 0 }), { outcome: definite, object: /^semaphore s$/, remedy: /positive/ });
+    await throws("INVALID", () => q.semaphore("s", { permits: 0 }), {
+      outcome: definite,
+      object: /^semaphore s$/,
+      remedy: /positive/,
+    });
     await throws("INVALID", () => q.semaphore("s", { permits: 2 }).tryAcquire({ weight: 3 }), {
       outcome: definite,
       object: /^semaphore s$/,
@@ -86,24 +114,44 @@ describe("connection", { timeout: 30_000 }, () => {
     });
     const leadership = await q.election("e").campaign();
     await leadership.resign();
-    await throws("CANCELLED", () => leadership.proclaim("x"), { outcome: definite, object: /^election e$/, remedy: /again/ });
+    await throws("CANCELLED", () => leadership.proclaim("x"), {
+      outcome: definite,
+      object: /^election e$/,
+      remedy: /again/,
+    });
     await q.close();
-    await throws("SHUTDOWN", () => held.assertHeld(), { outcome: definite, object: /^session /, remedy: /Connect again/ });
-    await throws("CLOSED", () => q.lock("a").tryAcquire(), { outcome: definite, object: /^memory:$/, remedy: /Connect again/ });
+    await throws("SHUTDOWN", () => held.assertHeld(), {
+      outcome: definite,
+      object: /^session /,
+      remedy: /Connect again/,
+    });
+    await throws("CLOSED", () => q.lock("a").tryAcquire(), {
+      outcome: definite,
+      object: /^memory:$/,
+      remedy: /Connect again/,
+    });
   });
 
   test("[API-3] a server that is not there is UNAVAILABLE and definite about nothing held (no server)", async () => {
     const signal = AbortSignal.timeout(2_000);
-    await assert.rejects(connect("quorate://127.0.0.1:1", { signal }), (error: unknown) => QuorateError.is(error));
+    await assert.rejects(connect("quorate://127.0.0.1:1", { signal }), (error: unknown) =>
+      QuorateError.is(error),
+    );
   });
 
   test("[API-4] a weaker consistency is allowed when it is accepted by name, and only that one (weak engine)", async () => {
     const q = await weak({ consistency: "serializable" }, "serializable");
     assert.ok((await q.lock("a").tryAcquire()).ok);
     const other = await weak({ consistency: "best-effort" }, "serializable");
-    assert.throws(() => other.lock("a"), (error: unknown) => QuorateError.is(error, "GUARANTEE"));
+    assert.throws(
+      () => other.lock("a"),
+      (error: unknown) => QuorateError.is(error, "GUARANTEE"),
+    );
     const unfenced = await weak({ consistency: "best-effort", fencing: "none" }, "best-effort");
-    assert.throws(() => unfenced.lock("a"), (error: unknown) => QuorateError.is(error, "GUARANTEE"));
+    assert.throws(
+      () => unfenced.lock("a"),
+      (error: unknown) => QuorateError.is(error, "GUARANTEE"),
+    );
     for (const each of [q, other, unfenced]) await each.close();
   });
 
@@ -123,7 +171,10 @@ describe("connection", { timeout: 30_000 }, () => {
   test("[API-6] states tells of connection, loss and closing, in order (two connections)", async () => {
     const server = await startServer({ listen: "127.0.0.1:0" });
     const warned: string[] = [];
-    const q = await connect(server.url, { sessionTtlMs: 1_000, logger: { warn: (message) => warned.push(message) } });
+    const q = await connect(server.url, {
+      sessionTtlMs: 1_000,
+      logger: { warn: (message) => warned.push(message) },
+    });
     const other = await connect(server.url);
     const seen: string[] = [];
     const following = (async (): Promise<void> => {
@@ -133,7 +184,10 @@ describe("connection", { timeout: 30_000 }, () => {
       }
     })();
     const held = await q.lock("a").acquire();
-    await other.commitment.keyspace.call({ kind: "leaseRevoke", id: (await q.commitment.session()).lease });
+    await other.commitment.keyspace.call({
+      kind: "leaseRevoke",
+      id: (await q.commitment.session()).lease,
+    });
     await following;
     assert.deepEqual(seen, ["connected", "lost", "closed"]);
     assert.match(warned.join(), /^(EXPIRED|LOST) \(definite\) session /);
@@ -143,7 +197,13 @@ describe("connection", { timeout: 30_000 }, () => {
   });
 
   test("[API-7] every noun has a card with an answer to each question (cards)", () => {
-    assert.deepEqual(cards.map(({ noun }) => noun).toSorted(), ["election", "lock", "rwlock", "semaphore"]);
-    for (const card of cards) for (const answer of Object.values(card.answers)) assert.ok(answer.length >= 5);
+    assert.deepEqual(cards.map(({ noun }) => noun).toSorted(), [
+      "election",
+      "lock",
+      "rwlock",
+      "semaphore",
+    ]);
+    for (const card of cards)
+      for (const answer of Object.values(card.answers)) assert.ok(answer.length >= 5);
   });
 });

@@ -28,7 +28,9 @@ describe("startup", { timeout: 60_000 }, () => {
   test("[API-1] the first program ends by itself, over memory: and file: (a process each)", async () => {
     const directory = mkdtempSync(join(tmpdir(), "quorate-first-"));
     for (const url of ["memory:", `file:${directory}`]) {
-      const { stdout } = await run(process.execPath, [join(here, "first-program.js"), url], { timeout: 10_000 });
+      const { stdout } = await run(process.execPath, [join(here, "first-program.js"), url], {
+        timeout: 10_000,
+      });
       assert.match(stdout, /^built with token \d+\n$/);
     }
     rmSync(directory, { recursive: true });
@@ -37,7 +39,9 @@ describe("startup", { timeout: 60_000 }, () => {
   test("[API-2] the import is within four times its budget of 40 ms over bare Node (fastest of 5)", async () => {
     const index = join(here, "../../src/sdk/index.js");
     const bare = await fastest(5, () => run(process.execPath, ["--input-type=module", "-e", ""]));
-    const loaded = await fastest(5, () => run(process.execPath, ["--input-type=module", "-e", `import "${index}"`]));
+    const loaded = await fastest(5, () =>
+      run(process.execPath, ["--input-type=module", "-e", `import "${index}"`]),
+    );
     assert.ok(loaded - bare <= 160, `${(loaded - bare).toFixed(1)} ms`);
   });
 

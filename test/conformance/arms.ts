@@ -44,7 +44,10 @@ async function embedded(url: string, options: ConnectOptions): Promise<OpenArm> 
 export const memoryArm: Arm = { name: "memory:", open: () => embedded("memory:", {}) };
 
 /** Re-executes procedures at random, which shows those that are not deterministic. */
-export const strictArm: Arm = { name: "memory: strict", open: () => embedded("memory:", { strict: true }) };
+export const strictArm: Arm = {
+  name: "memory: strict",
+  open: () => embedded("memory:", { strict: true }),
+};
 
 export const fileArm: Arm = {
   name: "file:",
@@ -52,7 +55,7 @@ export const fileArm: Arm = {
     const directory = mkdtempSync(join(tmpdir(), "quorate-arm-"));
     const arm = await embedded(`file:${directory}`, {});
     return {
-      client: arm.client,
+      client: (service, sessionTtlMs) => arm.client(service, sessionTtlMs),
       close: async () => {
         await arm.close();
         rmSync(directory, { recursive: true, force: true });

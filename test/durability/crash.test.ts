@@ -15,12 +15,18 @@ test(`[DUR-1..4] ${CRASHES} power cuts at random points lose nothing acknowledge
     try {
       for (let cycle = 0; cycle < CYCLES; cycle++) await world.cycle();
     } catch (error) {
-      throw new Error(`seed ${seed}, power cut ${world.crashes}: QUORATE_SEED=${seed} QUORATE_CRASHES=${CYCLES}`, { cause: error });
+      throw new Error(
+        `seed ${seed}, power cut ${world.crashes}: QUORATE_SEED=${seed} QUORATE_CRASHES=${CYCLES}`,
+        { cause: error },
+      );
     }
     crashes += world.crashes;
     acknowledgements += world.acknowledgements;
   }
-  assert.ok(acknowledgements > CRASHES, `only ${acknowledgements} acknowledgements: the load is too thin to prove anything`);
+  assert.ok(
+    acknowledgements > CRASHES,
+    `only ${acknowledgements} acknowledgements: the load is too thin to prove anything`,
+  );
 });
 
 test("[DUR-5] the same test fails when the disk does not keep what O_DSYNC promises", async () => {

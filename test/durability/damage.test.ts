@@ -62,7 +62,8 @@ async function writtenLog(): Promise<{ readonly disk: SimDisk; readonly used: nu
   disk.crash();
   let used = 0;
   const bytes = disk.stable(SEGMENT);
-  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) used = Math.floor(at / SECTOR_BYTES) + 1;
+  for (let at = 0; at < bytes.length; at++)
+    if (bytes[at] !== 0) used = Math.floor(at / SECTOR_BYTES) + 1;
   return { disk, used };
 }
 
@@ -114,7 +115,11 @@ test("[LOG-1] any sectors of the last batch zeroed are cut, and everything befor
         if ((subset & (1 << sector)) !== 0) bytes.fill(0, at, at + SECTOR_BYTES);
       }
     });
-    assert.equal(await reopened(copy), WRITES - 1, `zeroed sectors ${subset.toString(2)} of the last batch`);
+    assert.equal(
+      await reopened(copy),
+      WRITES - 1,
+      `zeroed sectors ${subset.toString(2)} of the last batch`,
+    );
   }
   assert.equal(await reopened(disk.clone(prng(1))), WRITES, "untouched, everything is there");
 });
@@ -123,7 +128,9 @@ test("[LOG-2] a zeroed sector before the last batch, or a file of another length
   const { disk, used } = await writtenLog();
   for (let sector = 0; sector < used - 3; sector++) {
     const copy = disk.clone(prng(1));
-    copy.damage(SEGMENT, (bytes) => bytes.fill(0, sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES));
+    copy.damage(SEGMENT, (bytes) =>
+      bytes.fill(0, sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES),
+    );
     assert.equal(await reopened(copy), "DAMAGED", `sector ${sector}`);
   }
   for (const by of [-1, -SECTOR_BYTES, SECTOR_BYTES]) {
@@ -147,16 +154,24 @@ test("[LOG-3] a write or flush that fails stops the node before anything is ackn
       disk.failWith = failWith;
       let acknowledged = 0;
       for (let at = 0; stopped === "" && at < 3 * SECTORS; at++) {
-        const reply = await ask(driver, clock, { kind: "put", key: utf8(`key-${at}`), value: utf8("x") });
+        const reply = await ask(driver, clock, {
+          kind: "put",
+          key: utf8(`key-${at}`),
+          value: utf8("x"),
+        });
         if (reply.ok) acknowledged++;
-        else assert.deepEqual([reply.failure.code, reply.failure.outcome], ["SHUTDOWN", "indefinite"]);
+        else
+          assert.deepEqual([reply.failure.code, reply.failure.outcome], ["SHUTDOWN", "indefinite"]);
       }
       assert.equal(stopped, "DISK");
       const later = await ask(driver, clock, { kind: "put", key: utf8("later"), value: utf8("x") });
       assert.ok(!later.ok && later.failure.outcome === "definite");
       disk.crash();
       const found = await reopenedCount(disk, acknowledged);
-      assert.ok(found >= acknowledged, `${found} of ${acknowledged} acknowledged writes (${failWith} at ${failAfter})`);
+      assert.ok(
+        found >= acknowledged,
+        `${found} of ${acknowledged} acknowledged writes (${failWith} at ${failAfter})`,
+      );
     }
   }
 });

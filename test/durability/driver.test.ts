@@ -64,7 +64,11 @@ class Machine {
     return this.until(new Promise((resolve) => driver.submit(request, caller, resolve)));
   }
 
-  async ask<R extends Request>(driver: Driver, request: R, caller?: CallerStamp): Promise<ResponseOf[R["kind"]]> {
+  async ask<R extends Request>(
+    driver: Driver,
+    request: R,
+    caller?: CallerStamp,
+  ): Promise<ResponseOf[R["kind"]]> {
     const reply = await this.reply(driver, request, caller);
     if (!reply.ok) throw new QuorateError(reply.failure);
     return reply.response as ResponseOf[R["kind"]];
@@ -147,7 +151,11 @@ test("[DRV-6] an idle caller is forgotten after its time, one that is used is no
   await machine.ask(driver, { kind: "callerOpen", id: 2n });
   for (let sequence = 1; sequence <= 8; sequence++) {
     await machine.pass(3_000);
-    await machine.ask(driver, put("used", String(sequence)), { id: 2n, sequence, firstUnacked: sequence });
+    await machine.ask(driver, put("used", String(sequence)), {
+      id: 2n,
+      sequence,
+      firstUnacked: sequence,
+    });
   }
   const idle = await machine.reply(driver, put("idle"), { id: 1n, sequence: 1, firstUnacked: 1 });
   assert.ok(!idle.ok);
@@ -161,7 +169,8 @@ test("[DRV-7] history is kept for its time and then compacted; the present is no
   const { revision } = await machine.ask(driver, put("key", "old"));
   await machine.pass(30_000);
   const newer = await machine.ask(driver, put("key", "new"));
-  const read = (at: number): Promise<Reply> => machine.reply(driver, { kind: "range", key: utf8("key"), revision: at });
+  const read = (at: number): Promise<Reply> =>
+    machine.reply(driver, { kind: "range", key: utf8("key"), revision: at });
   const kept = await read(revision);
   assert.ok(kept.ok && "kvs" in kept.response && kept.response.kvs[0]?.value === "old");
   // What was replaced after the time in question is history of that time: it goes when its successor is old.
@@ -179,7 +188,8 @@ test("[DRV-8] closing answers what is in flight, refuses what comes, and leaves 
   const machine = new Machine();
   const driver = await machine.open();
   let acknowledged = 0;
-  for (let at = 0; at < 20; at++) driver.submit(put(`key-${at}`), undefined, (reply) => void (acknowledged += reply.ok ? 1 : 0));
+  for (let at = 0; at < 20; at++)
+    driver.submit(put(`key-${at}`), undefined, (reply) => void (acknowledged += reply.ok ? 1 : 0));
   const closing = driver.close();
   const late = await machine.reply(driver, put("late"));
   assert.ok(!late.ok);
@@ -188,9 +198,15 @@ test("[DRV-8] closing answers what is in flight, refuses what comes, and leaves 
   assert.equal(driver.close(), closing);
   assert.equal(acknowledged, 20);
   machine.crash();
-  assert.equal(snapshotNames(await machine.until(machine.disk.mount(machine.clock).list())).length, 1);
+  assert.equal(
+    snapshotNames(await machine.until(machine.disk.mount(machine.clock).list())).length,
+    1,
+  );
   const again = await machine.open();
-  assert.equal((await machine.ask(again, { kind: "range", key: utf8("key-"), end: utf8("key.") })).count, 20);
+  assert.equal(
+    (await machine.ask(again, { kind: "range", key: utf8("key-"), end: utf8("key.") })).count,
+    20,
+  );
 });
 
 test("[DRV-9] snapshots keep the log short while it grows, and older files go (one simulated node)", async () => {
@@ -231,20 +247,24 @@ async function refusal(machine: Machine): Promise<QuorateError> {
 }
 
 test("[LOG-2] a damaged snapshot, a missing one, a gap in the log and a lost identity are refused (one simulated node)", async () => {
-  const remove = (name: string) => async (machine: Machine): Promise<void> => {
-    const disk = machine.disk.mount(machine.clock);
-    await machine.until(disk.remove(name).then(() => disk.syncDirectory()));
-  };
+  const remove =
+    (name: string) =>
+    async (machine: Machine): Promise<void> => {
+      const disk = machine.disk.mount(machine.clock);
+      await machine.until(disk.remove(name).then(() => disk.syncDirectory()));
+    };
   const machine = await used();
   const names = await machine.until(machine.disk.mount(machine.clock).list());
   const snapshot = snapshotNames(names)[0] ?? "";
   const numbers = segmentNumbers(names);
   const middle = segmentName(numbers[1] ?? 0);
-  const spoil = (offset: number) => (each: Machine): void => {
-    each.disk.damage(snapshot, (bytes) => {
-      bytes[offset] = (bytes[offset] ?? 0) ^ 0x10;
-    });
-  };
+  const spoil =
+    (offset: number) =>
+    (each: Machine): void => {
+      each.disk.damage(snapshot, (bytes) => {
+        bytes[offset] = (bytes[offset] ?? 0) ^ 0x10;
+      });
+    };
   const cases: readonly (readonly [string, (each: Machine) => void | Promise<void>, RegExp])[] = [
     ["a flipped bit in the snapshot", spoil(60), /snapshot/],
     ["a flipped bit in its first length", spoil(1), /snapshot/],

@@ -53,7 +53,10 @@ function mutate(random: Prng, array: Uint8Array): void {
 }
 
 /** Runs `read` on `INPUTS` inputs: any error but Malformed fails, and so does one that takes long. */
-function fuzz(read: (random: Prng) => boolean): { readonly accepted: number; readonly slowestMs: number } {
+function fuzz(read: (random: Prng) => boolean): {
+  readonly accepted: number;
+  readonly slowestMs: number;
+} {
   let accepted = 0;
   let slowestMs = 0;
   for (let seed = SEED; seed < SEED + INPUTS; seed++) {
@@ -61,7 +64,8 @@ function fuzz(read: (random: Prng) => boolean): { readonly accepted: number; rea
     try {
       if (read(prng(seed))) accepted++;
     } catch (error) {
-      if (!(error instanceof Malformed)) throw new Error(`QUORATE_SEED=${seed} QUORATE_FUZZ=1: ${String(error)}`, { cause: error });
+      if (!(error instanceof Malformed))
+        throw new Error(`QUORATE_SEED=${seed} QUORATE_FUZZ=1: ${String(error)}`, { cause: error });
     }
     let tookMs = performance.now() - started;
     // A pause of the machine is not the decoder's: what is slow must be slow again.
@@ -85,9 +89,19 @@ function again(read: (random: Prng) => boolean, seed: number): number {
 function someEffects(random: Prng): Effects {
   const key = `k${random.below(9)}` as Bytes;
   const id = BigInt(random.u32()) - BigInt(random.u32());
-  const put: Change = { kind: "put", key, value: "v".repeat(random.below(90)) as Bytes, lease: random.chance(1, 2) ? 0n : id };
-  const changes: readonly Change[] = [put, { kind: "delete", key }].slice(random.below(3)) as Change[];
-  const reply = { ok: true, response: { revision: random.below(99), result: { list: [1, "two", null] } } } as const;
+  const put: Change = {
+    kind: "put",
+    key,
+    value: "v".repeat(random.below(90)) as Bytes,
+    lease: random.chance(1, 2) ? 0n : id,
+  };
+  const changes: readonly Change[] = [put, { kind: "delete", key }].slice(
+    random.below(3),
+  ) as Change[];
+  const reply = {
+    ok: true,
+    response: { revision: random.below(99), result: { list: [1, "two", null] } },
+  } as const;
   const meta: readonly MetaChange[] = [
     { kind: "leaseGranted", id, ttlMs: random.below(9_999) },
     { kind: "callerOpened", id },
@@ -100,7 +114,12 @@ function someEffects(random: Prng): Effects {
 
 function someEntry(random: Prng): Uint8Array {
   const transactions = Array.from({ length: random.below(4) }, () => someEffects(random));
-  const entry: Entry = { index: random.u32(), term: random.below(99), time: random.u32(), transactions };
+  const entry: Entry = {
+    index: random.u32(),
+    term: random.below(99),
+    time: random.u32(),
+    transactions,
+  };
   const writer = new ByteWriter();
   encodeEntry(writer, entry);
   return writer.take();
@@ -114,15 +133,24 @@ test(`[LOG-4] ${INPUTS} damaged entries are read or refused as malformed`, () =>
     decodeEntry(longer, 0, random.chance(1, 8) ? random.below(longer.length + 1) : longer.length);
     return true;
   });
-  if (WHOLE) assert.ok(accepted > INPUTS / 20 && accepted < INPUTS, `${accepted} accepted: too tame or too wild`);
+  if (WHOLE)
+    assert.ok(
+      accepted > INPUTS / 20 && accepted < INPUTS,
+      `${accepted} accepted: too tame or too wild`,
+    );
 });
 
 /** Gives a sector whose contents were changed the checksum that goes with them. */
 function reseal(segment: Uint8Array, sector: number): void {
   const at = sector * SECTOR_BYTES;
-  const seed = (PLACE.logId ^ Math.imul(PLACE.segment + 1, 0x9e3779b1) ^ Math.imul(sector + 1, 0x85ebca6b)) >>> 0;
+  const seed =
+    (PLACE.logId ^ Math.imul(PLACE.segment + 1, 0x9e3779b1) ^ Math.imul(sector + 1, 0x85ebca6b)) >>>
+    0;
   const head = crc32cOf(segment, at, at + 8, seed);
-  new DataView(segment.buffer).setUint32(at + 8, crc32cOf(segment, at + 12, at + SECTOR_BYTES, head));
+  new DataView(segment.buffer).setUint32(
+    at + 8,
+    crc32cOf(segment, at + 12, at + SECTOR_BYTES, head),
+  );
 }
 
 function someSegment(random: Prng): Uint8Array {
@@ -158,7 +186,8 @@ function mutateSegment(random: Prng, segment: Uint8Array): void {
     const array = segment.subarray(at, at + SECTOR_BYTES);
     const way = random.below(16);
     if (way < 4) array.fill(0);
-    else if (way < 7) segment.copyWithin(at, random.below(SECTORS) * SECTOR_BYTES, at + SECTOR_BYTES);
+    else if (way < 7)
+      segment.copyWithin(at, random.below(SECTORS) * SECTOR_BYTES, at + SECTOR_BYTES);
     // The header and the start of the payload are where lengths stand.
     else mutate(random, random.chance(1, 2) ? array.subarray(0, 24) : array);
     if (random.chance(3, 4)) reseal(segment, sector);
@@ -170,13 +199,18 @@ test(`[LOG-4] ${INPUTS} damaged segments are read, cut or refused with a place i
   fuzz((random) => {
     const segment = someSegment(random);
     mutateSegment(random, segment);
-    let position: Position = { nextNumber: random.chance(1, 4) ? undefined : 1, checksum: random.chance(1, 4) ? undefined : 0 };
+    let position: Position = {
+      nextNumber: random.chance(1, 4) ? undefined : 1,
+      checksum: random.chance(1, 4) ? undefined : 0,
+    };
     for (let sector = 0, reads = 0; ; reads++) {
       assert.ok(reads <= SECTORS, "reading a segment comes to an end");
       const found = readBatch(segment, sector, PLACE, position);
       seen[found.kind]++;
-      if (found.kind === "damage") assert.ok(found.sector >= 0 && found.sector < SECTORS && found.what !== "");
-      if (found.kind === "torn") assert.ok(found.from === sector && found.to > sector && found.to <= SECTORS);
+      if (found.kind === "damage")
+        assert.ok(found.sector >= 0 && found.sector < SECTORS && found.what !== "");
+      if (found.kind === "torn")
+        assert.ok(found.from === sector && found.to > sector && found.to <= SECTORS);
       if (found.kind !== "batch") return found.kind === "end";
       assert.ok(found.batch.sectors >= 1);
       sector += found.batch.sectors;
@@ -184,15 +218,29 @@ test(`[LOG-4] ${INPUTS} damaged segments are read, cut or refused with a place i
     }
   });
   if (!WHOLE) return;
-  for (const [kind, times] of Object.entries(seen)) assert.ok(times > INPUTS / 100, `${kind} was seen ${times} times`);
+  for (const [kind, times] of Object.entries(seen))
+    assert.ok(times > INPUTS / 100, `${kind} was seen ${times} times`);
 });
 
 function someSnapshot(random: Prng): Uint8Array {
   const base = new Base();
   for (let index = 1; index < 5; index++) {
-    const put: Change = { kind: "put", key: `k${random.below(3)}` as Bytes, value: "v" as Bytes, lease: 0n };
+    const put: Change = {
+      kind: "put",
+      key: `k${random.below(3)}` as Bytes,
+      value: "v" as Bytes,
+      lease: 0n,
+    };
     const meta: MetaChange[] = index === 1 ? [{ kind: "leaseGranted", id: 5n, ttlMs: 9_000 }] : [];
-    base.apply({ index, term: 1, time: index, transactions: [{ revision: base.revision + 1, changes: [put], meta }] }, 0);
+    base.apply(
+      {
+        index,
+        term: 1,
+        time: index,
+        transactions: [{ revision: base.revision + 1, changes: [put], meta }],
+      },
+      0,
+    );
   }
   const writer = new ByteWriter();
   for (const frame of snapshotFrames(base)) writer.array(frame);
@@ -202,7 +250,7 @@ function someSnapshot(random: Prng): Uint8Array {
 /** Gives every frame that still has its bounds the checksum of what is in it. */
 function resealFrames(array: Uint8Array): void {
   const view = new DataView(array.buffer, array.byteOffset, array.length);
-  for (let at = 0; at + 8 <= array.length; ) {
+  for (let at = 0; at + 8 <= array.length;) {
     const end = at + 8 + view.getUint32(at);
     if (end > array.length) return;
     view.setUint32(at + 4, crc32cOf(array, at + 8, end));

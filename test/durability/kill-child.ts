@@ -51,8 +51,16 @@ async function numberOf(driver: Driver, key: string): Promise<number> {
 async function counted(driver: Driver, sequence: number): Promise<void> {
   say({ kind: "sending", sequence });
   const stamp = { id: CALLER, sequence, firstUnacked: sequence };
-  const answer = await ask(driver, { kind: "run", procedure: count.name, args: { key: "count" } }, stamp);
-  say({ kind: "counted", sequence, result: "result" in answer ? Number(answer.result) : Number.NaN });
+  const answer = await ask(
+    driver,
+    { kind: "run", procedure: count.name, args: { key: "count" } },
+    stamp,
+  );
+  say({
+    kind: "counted",
+    sequence,
+    result: "result" in answer ? Number(answer.result) : Number.NaN,
+  });
 }
 
 /** Says what recovery found, after repeating what was in flight at the kill. Returns the highest number found. */

@@ -57,12 +57,19 @@ class Ledger {
     for (const key of [...KEYS, "left"]) {
       const found = numbers[key] ?? 0;
       const acknowledged = this.numbers.get(key) ?? 0;
-      assert.ok(found >= acknowledged, `DUR-1 ${key} is ${found}, ${acknowledged} was acknowledged`);
+      assert.ok(
+        found >= acknowledged,
+        `DUR-1 ${key} is ${found}, ${acknowledged} was acknowledged`,
+      );
       // Found and not acknowledged is allowed; from now on it must stay.
       this.numbers.set(key, found);
     }
     assert.equal(numbers["left"], numbers["right"], "DUR-2 two keys of one transaction differ");
-    assert.equal(numbers["count"], this.answered, "DUR-4 a repeated command happened twice or never");
+    assert.equal(
+      numbers["count"],
+      this.answered,
+      "DUR-4 a repeated command happened twice or never",
+    );
     const present = new Set(leases);
     for (const id of this.leases) assert.ok(present.has(id), `DUR-1 lease ${id} was acknowledged`);
     this.revision = revision;
@@ -79,7 +86,9 @@ async function life(directory: string, ledger: Ledger, random: Prng): Promise<vo
   child.stderr.on("data", (part: Buffer) => {
     complaint += part.toString();
   });
-  const ended = new Promise<NodeJS.Signals | null>((resolve) => child.once("close", (_code, signal) => resolve(signal)));
+  const ended = new Promise<NodeJS.Signals | null>((resolve) =>
+    child.once("close", (_code, signal) => resolve(signal)),
+  );
   // Some are killed while they recover: that, too, must be recovered from.
   const early = random.chance(1, 6);
   let killing = early ? setTimeout(() => child.kill("SIGKILL"), random.below(150)) : undefined;
@@ -88,7 +97,8 @@ async function life(directory: string, ledger: Ledger, random: Prng): Promise<vo
       if (!line.endsWith("}")) break;
       const report = JSON.parse(line) as KillReport;
       ledger.hear(report);
-      if (report.kind === "found") killing ??= setTimeout(() => child.kill("SIGKILL"), random.below(WORK_MS_MAX));
+      if (report.kind === "found")
+        killing ??= setTimeout(() => child.kill("SIGKILL"), random.below(WORK_MS_MAX));
     }
   } finally {
     clearTimeout(killing);
@@ -106,11 +116,16 @@ test(`[DUR-1..4] [DRV-2] ${KILLS} kills under load lose nothing acknowledged and
       try {
         await life(directory, ledger, random);
       } catch (error) {
-        throw new Error(`kill ${kill} with QUORATE_SEED=${SEED}: ${String(error)}`, { cause: error });
+        throw new Error(`kill ${kill} with QUORATE_SEED=${SEED}: ${String(error)}`, {
+          cause: error,
+        });
       }
     }
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-  assert.ok(ledger.acknowledgements > 20 * KILLS, `only ${ledger.acknowledgements} acknowledgements`);
+  assert.ok(
+    ledger.acknowledgements > 20 * KILLS,
+    `only ${ledger.acknowledgements} acknowledgements`,
+  );
 });

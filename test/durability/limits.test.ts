@@ -36,12 +36,19 @@ async function start(): Promise<Node> {
     for (await turn(); !settled; await turn()) assert.ok(clock.step());
     return work;
   };
-  const options = { disk: disk.mount(clock), clock, entropy: prng(2), procedures: procedureSet([]), label: "node" };
+  const options = {
+    disk: disk.mount(clock),
+    clock,
+    entropy: prng(2),
+    procedures: procedureSet([]),
+    label: "node",
+  };
   const driver = await until(openDriver(options));
   driver.onStopped((reason) => assert.fail(`${reason.code} ${reason.what}`));
   return {
     driver,
-    ask: (request, caller) => until(new Promise((resolve) => driver.submit(request, caller, resolve))),
+    ask: (request, caller) =>
+      until(new Promise((resolve) => driver.submit(request, caller, resolve))),
     pass: async (ms) => {
       const end = clock.monotonicMs() + ms;
       do await turn();
@@ -68,13 +75,26 @@ async function withMebibytes(count: number): Promise<Node> {
 
 test("[HEAD-LIMITS] a stamped command whose reply is too large to keep is refused, and changes nothing (one node)", async () => {
   const node = await withMebibytes(20);
-  const remove: Request = { kind: "deleteRange", key: utf8("big/"), end: utf8("big0"), prevKv: true };
+  const remove: Request = {
+    kind: "deleteRange",
+    key: utf8("big/"),
+    end: utf8("big0"),
+    prevKv: true,
+  };
   const refused = await node.ask(remove, { id: CALLER, sequence: 1, firstUnacked: 1 });
   assert.ok(!refused.ok);
   assert.deepEqual([refused.failure.code, refused.failure.outcome], ["TOO_LARGE", "definite"]);
-  const after = await node.ask({ kind: "range", key: utf8("big/"), end: utf8("big0"), countOnly: true });
+  const after = await node.ask({
+    kind: "range",
+    key: utf8("big/"),
+    end: utf8("big0"),
+    countOnly: true,
+  });
   assert.ok(after.ok && "count" in after.response && after.response.count === 20);
-  const done = await node.ask({ ...remove, prevKv: false }, { id: CALLER, sequence: 2, firstUnacked: 2 });
+  const done = await node.ask(
+    { ...remove, prevKv: false },
+    { id: CALLER, sequence: 2, firstUnacked: 2 },
+  );
   assert.ok(done.ok && "deleted" in done.response && done.response.deleted === 20);
 });
 
@@ -82,9 +102,14 @@ test("[HEAD-OVERLAY] replies that wait to be kept count as uncommitted bytes (on
   const node = await withMebibytes(1);
   const replies: Reply[] = [];
   for (let sequence = 1; sequence <= 40; sequence++) {
-    const success = [put(`small/${sequence}`, utf8("x")), { kind: "range" as const, key: utf8("big/0") }];
+    const success = [
+      put(`small/${sequence}`, utf8("x")),
+      { kind: "range" as const, key: utf8("big/0") },
+    ];
     const request: Request = { kind: "txn", compare: [], success, failure: [] };
-    node.driver.submit(request, { id: CALLER, sequence, firstUnacked: 1 }, (reply) => replies.push(reply));
+    node.driver.submit(request, { id: CALLER, sequence, firstUnacked: 1 }, (reply) =>
+      replies.push(reply),
+    );
   }
   await node.pass(200);
   const codes = replies.map((reply) => (reply.ok ? "ok" : reply.failure.code));
@@ -97,11 +122,17 @@ test("[HEAD-LEASE] [DRV-10] leases that end together with more keys than one ent
   const [leases, keys] = [40, 500];
   // Granted in one instant, so that they end in one.
   for (let lease = 1; lease <= leases; lease++) {
-    node.driver.submit({ kind: "leaseGrant", id: BigInt(lease), ttlMs: 60_000 }, undefined, () => {});
+    node.driver.submit(
+      { kind: "leaseGrant", id: BigInt(lease), ttlMs: 60_000 },
+      undefined,
+      () => {},
+    );
   }
   for (let lease = 1; lease <= leases; lease++) {
     for (let at = 0; at < keys; at += 100) {
-      const success = Array.from({ length: 100 }, (_, n) => put(`${lease}/${at + n}/`.padEnd(1_000, "k"), utf8(""), BigInt(lease)));
+      const success = Array.from({ length: 100 }, (_, n) =>
+        put(`${lease}/${at + n}/`.padEnd(1_000, "k"), utf8(""), BigInt(lease)),
+      );
       await must(node, { kind: "txn", compare: [], success, failure: [] });
     }
   }
@@ -114,7 +145,8 @@ test("[HEAD-LEASE] a lease whose keys are longer than a transaction may change e
   const node = await start();
   for (const id of [1n, 2n]) {
     await must(node, { kind: "leaseGrant", id, ttlMs: 60_000 });
-    for (let at = 0; at < 300; at++) await must(node, put(`${id}/${at}/`.padEnd(30_000, "k"), utf8(""), id));
+    for (let at = 0; at < 300; at++)
+      await must(node, put(`${id}/${at}/`.padEnd(30_000, "k"), utf8(""), id));
   }
   await must(node, { kind: "leaseRevoke", id: 1n });
   await node.pass(5_000);

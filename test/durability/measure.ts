@@ -22,7 +22,13 @@ const VALUE = utf8("v".repeat(100));
 
 function open(directory: string): Promise<Driver> {
   const [disk, procedures] = [hostDisk(directory), procedureSet([])];
-  return openDriver({ disk, clock: hostClock, entropy: hostEntropy, procedures, label: "measured" });
+  return openDriver({
+    disk,
+    clock: hostClock,
+    entropy: hostEntropy,
+    procedures,
+    label: "measured",
+  });
 }
 
 function ask(driver: Driver, request: Request): Promise<Response> {
@@ -35,7 +41,12 @@ function ask(driver: Driver, request: Request): Promise<Response> {
 }
 
 /** Puts `count` keys from `first` on with `inFlight` at a time; returns puts per second. */
-async function fill(driver: Driver, first: number, count: number, inFlight: number): Promise<number> {
+async function fill(
+  driver: Driver,
+  first: number,
+  count: number,
+  inFlight: number,
+): Promise<number> {
   let next = first;
   const put = async (): Promise<void> => {
     while (next < first + count) {
@@ -58,7 +69,9 @@ async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
   await new Promise((resolve) => setTimeout(resolve, 5));
   delay.disable();
   const [worstMs, usuallyMs] = [delay.max / 1e6 - 1, delay.percentile(99.9) / 1e6 - 1];
-  console.log(`${what}: ${Math.round(tookMs)} ms; loop held up to ${worstMs.toFixed(1)} ms, p99.9 ${usuallyMs.toFixed(1)} ms`);
+  console.log(
+    `${what}: ${Math.round(tookMs)} ms; loop held up to ${worstMs.toFixed(1)} ms, p99.9 ${usuallyMs.toFixed(1)} ms`,
+  );
   return result;
 }
 
@@ -75,7 +88,9 @@ async function fillAndWait(directory: string, keys: number): Promise<never> {
 async function main(keys: number): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "quorate-measure-"));
   try {
-    const child = spawn(process.execPath, [process.argv[1] ?? "", String(keys), directory], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [process.argv[1] ?? "", String(keys), directory], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const ended = new Promise((resolve) => child.once("close", resolve));
     for await (const part of child.stdout) {
       process.stdout.write(part as Buffer);
@@ -84,11 +99,17 @@ async function main(keys: number): Promise<void> {
     await ended;
     const killed = await timed(`open after SIGKILL, ${keys} keys`, () => open(directory));
     await timed("hash", () => ask(killed, { kind: "hash" }));
-    await timed("compact", () => ask(killed, { kind: "compact", revision: killed.status().revision, physical: true }));
-    await timed("delete 10,000 keys", () => ask(killed, { kind: "deleteRange", key: utf8("key/"), end: utf8("key/000010000") }));
+    await timed("compact", () =>
+      ask(killed, { kind: "compact", revision: killed.status().revision, physical: true }),
+    );
+    await timed("delete 10,000 keys", () =>
+      ask(killed, { kind: "deleteRange", key: utf8("key/"), end: utf8("key/000010000") }),
+    );
     await timed("close with snapshot", () => killed.close());
     const stopped = await timed("open after a clean stop", () => open(directory));
-    console.log(`${stopped.status().keys} keys; resident ${Math.round(process.memoryUsage.rss() / (1 << 20))} MiB`);
+    console.log(
+      `${stopped.status().keys} keys; resident ${Math.round(process.memoryUsage.rss() / (1 << 20))} MiB`,
+    );
     await stopped.close();
   } finally {
     await rm(directory, { recursive: true, force: true });

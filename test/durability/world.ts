@@ -119,7 +119,10 @@ export class World {
 
   async #check(driver: Driver): Promise<void> {
     const { revision } = driver.status();
-    assert.ok(revision >= this.#revision, `DUR-3 revision ${revision} after ${this.#revision} was acknowledged`);
+    assert.ok(
+      revision >= this.#revision,
+      `DUR-3 revision ${revision} after ${this.#revision} was acknowledged`,
+    );
     for (const [key, number] of this.#acknowledged) {
       const found = await this.#number(driver, key);
       assert.ok(found >= number, `DUR-1 ${key} is ${found}, ${number} was acknowledged`);
@@ -129,11 +132,16 @@ export class World {
     assert.equal(left, right, "DUR-2 two keys of one transaction differ");
     const leases = await this.#ask(driver, { kind: "leases" });
     assert.ok(leases !== undefined && "ids" in leases);
-    for (const id of this.#leases) assert.ok(leases.ids.includes(id), `DUR-1 lease ${id} was acknowledged`);
+    for (const id of this.#leases)
+      assert.ok(leases.ids.includes(id), `DUR-1 lease ${id} was acknowledged`);
     // Sending the next command acknowledges the reply before it: only the last one may be asked for again.
     if (this.#lastReply === undefined || this.#inFlight !== undefined) return;
     const { stamp, reply } = this.#lastReply;
-    assert.deepEqual(await this.#reply(driver, counting(), stamp), reply, "DUR-1 a stored reply is another one");
+    assert.deepEqual(
+      await this.#reply(driver, counting(), stamp),
+      reply,
+      "DUR-1 a stored reply is another one",
+    );
   }
 
   /** What was in flight is sent again under its stamp: it must have happened once in the end. */
@@ -145,12 +153,17 @@ export class World {
       this.#counted++;
       this.#answered(caller, reply);
     }
-    assert.equal(await this.#number(driver, "count"), this.#counted, "DUR-4 a repeated command happened twice or never");
+    assert.equal(
+      await this.#number(driver, "count"),
+      this.#counted,
+      "DUR-4 a repeated command happened twice or never",
+    );
   }
 
   async #work(driver: Driver): Promise<void> {
     if (!this.#callerOpen) {
-      this.#callerOpen = (await this.#reply(driver, { kind: "callerOpen", id: CALLER }))?.ok === true;
+      this.#callerOpen =
+        (await this.#reply(driver, { kind: "callerOpen", id: CALLER }))?.ok === true;
       if (!this.#callerOpen) return;
     }
     const stepsLeft = this.#random.below(60);
@@ -166,20 +179,28 @@ export class World {
     const value = utf8(String(number));
     switch (this.#random.below(6)) {
       case 0: {
-        const puts = ["left", "right"].map((key) => ({ kind: "put" as const, key: utf8(key), value }));
+        const puts = ["left", "right"].map((key) => ({
+          kind: "put" as const,
+          key: utf8(key),
+          value,
+        }));
         const request: Request = { kind: "txn", compare: [], success: puts, failure: [] };
         return this.#submit(driver, request, () => this.#acknowledge("left", number));
       }
       case 1: {
         const id = BigInt(number);
-        return this.#submit(driver, { kind: "leaseGrant", id, ttlMs: 9e12 }, () => this.#leases.add(id));
+        return this.#submit(driver, { kind: "leaseGrant", id, ttlMs: 9e12 }, () =>
+          this.#leases.add(id),
+        );
       }
       case 2:
         return this.#count(driver);
       default: {
         const key = `key-${this.#random.below(KEYS)}`;
         const padded = utf8(String(number).padEnd(this.#random.below(900), " "));
-        return this.#submit(driver, { kind: "put", key: utf8(key), value: padded }, () => this.#acknowledge(key, number));
+        return this.#submit(driver, { kind: "put", key: utf8(key), value: padded }, () =>
+          this.#acknowledge(key, number),
+        );
       }
     }
   }

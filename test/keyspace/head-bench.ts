@@ -26,7 +26,10 @@ export class Bench {
   index = 0;
   time = 1_000;
 
-  constructor(options: Partial<HeadOptions> = {}, procedures: readonly Procedure<never, unknown>[] = []) {
+  constructor(
+    options: Partial<HeadOptions> = {},
+    procedures: readonly Procedure<never, unknown>[] = [],
+  ) {
     let lease = 100n;
     this.head = new Head(this.base, {
       procedures: procedureSet(procedures),
@@ -59,13 +62,24 @@ export class Bench {
   }
 }
 
-export const put = (key: string, value: string, lease = 0n): PutRequest => ({ kind: "put", key: b(key), value: b(value), lease });
+export const put = (key: string, value: string, lease = 0n): PutRequest => ({
+  kind: "put",
+  key: b(key),
+  value: b(value),
+  lease,
+});
 export const run = (name: string, args: unknown = null, prefix?: string): RunRequest => ({
   kind: "run",
   procedure: name,
   args,
   prefix: prefix === undefined ? undefined : b(prefix),
 });
-export const stamp = (sequence: number, firstUnacked = 1, id = 7n): CallerStamp => ({ id, sequence, firstUnacked });
-export const proc = (name: string, body: (tx: Tx, args: never) => unknown): Procedure<never, unknown> =>
-  procedure<never, unknown>(name, body, () => "");
+export const stamp = (sequence: number, firstUnacked = 1, id = 7n): CallerStamp => ({
+  id,
+  sequence,
+  firstUnacked,
+});
+export const proc = (
+  name: string,
+  body: (tx: Tx, args: never) => unknown,
+): Procedure<never, unknown> => procedure<never, unknown>(name, body, () => "");

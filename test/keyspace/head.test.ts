@@ -8,7 +8,12 @@ test("[HEAD-OVERLAY] the base sees nothing before apply; later evaluations do (o
   const bench = new Bench();
   bench.ok(put("k", "1"));
   assert.equal(bench.read("k"), undefined);
-  const seen = bench.ok({ kind: "txn", compare: [], success: [{ kind: "range", key: b("k") }], failure: [] });
+  const seen = bench.ok({
+    kind: "txn",
+    compare: [],
+    success: [{ kind: "range", key: b("k") }],
+    failure: [],
+  });
   const [first] = seen.responses;
   assert.ok(first?.kind === "range" && first.kvs[0]?.value === "1");
   bench.commit();
@@ -95,11 +100,15 @@ test("[HEAD-LIMITS] a request holds at most 1.5 MiB (one replica)", () => {
 
 test("[HEAD-LIMITS] nested transactions share the budget of 128 operations (one replica)", () => {
   const bench = new Bench();
-  const ranges = (count: number) => Array.from({ length: count }, () => ({ kind: "range" as const, key: b("k") }));
+  const ranges = (count: number) =>
+    Array.from({ length: count }, () => ({ kind: "range" as const, key: b("k") }));
   const txn = (outer: number, inner: number): Command => ({
     kind: "txn",
     compare: [],
-    success: [...ranges(outer - 1), { kind: "txn", compare: [], success: ranges(inner), failure: [] }],
+    success: [
+      ...ranges(outer - 1),
+      { kind: "txn", compare: [], success: ranges(inner), failure: [] },
+    ],
     failure: [],
   });
   bench.ok(txn(100, 28));
@@ -165,7 +174,12 @@ test("[HEAD-QUOTA] with the alarm on only what grows the store fails (one replic
   bench.ok({ kind: "alarm", action: "activate", alarm: "NOSPACE" });
   bench.commit();
   const withPut: Command = { kind: "txn", compare: [], success: [put("c", "")], failure: [] };
-  for (const command of [put("c", ""), withPut, run("t/grow@1"), { kind: "leaseGrant", id: 1n, ttlMs: 1 } as const]) {
+  for (const command of [
+    put("c", ""),
+    withPut,
+    run("t/grow@1"),
+    { kind: "leaseGrant", id: 1n, ttlMs: 1 } as const,
+  ]) {
     bench.refused(command, "QUOTA");
   }
   bench.ok(run("t/shrink@1"));

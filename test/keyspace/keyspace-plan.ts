@@ -14,7 +14,16 @@ import type {
   TxnRequest,
 } from "../../src/contract/requests.ts";
 
-const KEYS = ["a", "a\0", "ab", "b", "c", "c\u00ff", "d", "e"] as readonly string[] as readonly Bytes[];
+const KEYS = [
+  "a",
+  "a\0",
+  "ab",
+  "b",
+  "c",
+  "c\u00ff",
+  "d",
+  "e",
+] as readonly string[] as readonly Bytes[];
 const ENDS = ["b", "c", "\0", "e", "a"] as readonly string[] as readonly Bytes[];
 const VALUES = ["", "1", "2", "\u00ff"] as readonly string[] as readonly Bytes[];
 const LEASES = [1n, 2n, -3n, 9n];
@@ -35,7 +44,8 @@ function revisionNear(random: Prng, revision: number): number | undefined {
 }
 
 export function randomRange(random: Prng, revision: number): RangeRequest {
-  const filter = (): number | undefined => (random.chance(1, 8) ? random.below(revision + 2) : undefined);
+  const filter = (): number | undefined =>
+    random.chance(1, 8) ? random.below(revision + 2) : undefined;
   return {
     kind: "range",
     ...bounds(random),
@@ -64,7 +74,10 @@ function randomPut(random: Prng): PutRequest {
     kind: "put",
     key,
     value: ignoreValue && !random.chance(1, 10) ? ("" as Bytes) : random.pick(VALUES),
-    lease: (ignoreLease && !random.chance(1, 10)) || random.chance(4, 5) ? undefined : random.pick(LEASES),
+    lease:
+      (ignoreLease && !random.chance(1, 10)) || random.chance(4, 5)
+        ? undefined
+        : random.pick(LEASES),
     prevKv: random.chance(1, 2),
     ignoreValue,
     ignoreLease,
@@ -117,7 +130,12 @@ export function randomCommand(random: Prng, revision: number): Command {
   if (dice < 14) return randomPut(random);
   if (dice < 19) return randomDelete(random);
   if (dice < 33) return randomTxn(random, revision, 2);
-  if (dice < 36) return { kind: "leaseGrant", id: random.pick(LEASES), ttlMs: random.pick([-1, 500, 60_000, 1e13]) };
+  if (dice < 36)
+    return {
+      kind: "leaseGrant",
+      id: random.pick(LEASES),
+      ttlMs: random.pick([-1, 500, 60_000, 1e13]),
+    };
   if (dice < 38) return { kind: "leaseRevoke", id: random.pick(LEASES) };
   return { kind: "compact", revision: random.below(revision + 2) };
 }

@@ -37,7 +37,8 @@ test("[PROC-REVISION] the commit's revision cannot be compared, calculated with 
     proc("t/stores@1", (tx) => tx.put(b("k"), b(JSON.stringify({ at: tx.commitRevision })))),
     proc("t/prints@1", (tx) => `${tx.commitRevision}`),
   ]);
-  for (const name of ["compares", "adds", "stores", "prints"]) bench.refused(run(`t/${name}@1`), "INVALID");
+  for (const name of ["compares", "adds", "stores", "prints"])
+    bench.refused(run(`t/${name}@1`), "INVALID");
   assert.equal(bench.head.openCount, 0);
 });
 
@@ -138,7 +139,10 @@ test("[PROC-PREFIX] a prefix confines all keys, and due records carry it to thei
   assert.equal(bench.ok(fire).result, "fired");
   assert.equal(bench.ok(fire).result, "gone");
   bench.commit();
-  assert.deepEqual([bench.read("in/hit"), bench.read("hit"), bench.base.get(key)], ["x", undefined, undefined]);
+  assert.deepEqual(
+    [bench.read("in/hit"), bench.read("hit"), bench.base.get(key)],
+    ["x", undefined, undefined],
+  );
 });
 
 test("[PROC-STRICT] a procedure with a state of its own is named; a pure one is not disturbed (one replica)", () => {

@@ -103,7 +103,10 @@ class Pair {
     if (expected.ok) assert.deepEqual(reply, expected);
     else {
       assert.ok(!reply.ok, `should have been refused with ${expected.codes.join()}`);
-      assert.ok(expected.codes.includes(reply.failure.code), `${reply.failure.code} not in ${expected.codes.join()}`);
+      assert.ok(
+        expected.codes.includes(reply.failure.code),
+        `${reply.failure.code} not in ${expected.codes.join()}`,
+      );
       assert.equal(wrote, false);
     }
     assert.equal(this.head.revision, this.atHead.revision);
@@ -138,14 +141,19 @@ class Pair {
     if (expected === undefined) return;
     const work = this.base.range(request);
     if (expected.ok) count("keys read", (expected.response as RangeResponse).kvs.length);
-    if (expected.ok) assert.deepEqual(finish(work as Generator<undefined, RangeResponse>), expected.response);
+    if (expected.ok)
+      assert.deepEqual(finish(work as Generator<undefined, RangeResponse>), expected.response);
     else assert.deepEqual([(work as Failure).code], expected.codes);
   }
 
   watch(): void {
     const { random } = this;
     const where = bounds(random);
-    if (where.key === "" || (where.end !== undefined && where.end !== OPEN_END && where.key >= where.end)) return;
+    if (
+      where.key === "" ||
+      (where.end !== undefined && where.end !== OPEN_END && where.key >= where.end)
+    )
+      return;
     const oldest = Math.max(1, this.committed.compactRevision);
     const next = oldest + random.below(this.committed.revision + 3 - oldest);
     const request: WatchRequest = {
@@ -170,7 +178,10 @@ class Pair {
     for (const watched of this.watches) {
       if (watched.ended !== undefined) {
         assert.equal(watched.ended.code, "COMPACTED");
-        assert.ok(watched.next < this.committed.compactRevision, "ended though nothing it needs was compacted");
+        assert.ok(
+          watched.next < this.committed.compactRevision,
+          "ended though nothing it needs was compacted",
+        );
         continue;
       }
       count("watched", watched.events.length);
@@ -188,7 +199,11 @@ class Pair {
     this.seal();
     while (this.sealed.length > 0) this.apply();
     const everything = { kind: "range", key: "\0" as Bytes, end: OPEN_END } as const;
-    for (let revision = Math.max(1, this.committed.compactRevision); revision <= this.committed.revision; revision++) {
+    for (
+      let revision = Math.max(1, this.committed.compactRevision);
+      revision <= this.committed.revision;
+      revision++
+    ) {
       this.query({ ...everything, revision });
     }
     this.query(everything);
@@ -225,6 +240,9 @@ test("[KS-TWIN] head, base and watches equal the slow twin (random commands, sea
     }
   }
   for (const [what, share] of COVERAGE) {
-    assert.ok((tally.get(what) ?? 0) >= share * SEQUENCES || SEQUENCES < 100, `${what}: ${tally.get(what)} times`);
+    assert.ok(
+      (tally.get(what) ?? 0) >= share * SEQUENCES || SEQUENCES < 100,
+      `${what}: ${tally.get(what)} times`,
+    );
   }
 });

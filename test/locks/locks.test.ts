@@ -22,7 +22,12 @@ describe("locks", { timeout: 180_000 }, () => {
   });
 
   function contender(url: string, contenders: number, ttlMs: number, mode: string): ChildProcess {
-    const child = fork(join(import.meta.dirname, "contender.js"), [url, String(contenders), String(ttlMs), mode]);
+    const child = fork(join(import.meta.dirname, "contender.js"), [
+      url,
+      String(contenders),
+      String(ttlMs),
+      mode,
+    ]);
     children.push(child);
     return child;
   }
@@ -58,7 +63,9 @@ describe("locks", { timeout: 180_000 }, () => {
       assert.equal(code, 0);
     });
     await Promise.all(ended);
-    t.diagnostic(`${count} acquisitions, ${((performance.now() - from) / count).toFixed(2)} ms each`);
+    t.diagnostic(
+      `${count} acquisitions, ${((performance.now() - from) / count).toFixed(2)} ms each`,
+    );
     assert.deepEqual(faults, []);
     assert.ok(count >= ACQUISITIONS);
     assert.equal(served.size, PROCESSES * CONTENDERS);
@@ -90,11 +97,14 @@ describe("locks", { timeout: 180_000 }, () => {
     const found = await late;
     assert.equal(found.aborted, true);
     assert.ok(found.code === "LOST" || found.code === "EXPIRED", found.code);
-    assert.throws(() => resource.admit(found.token, found.holder), (error: unknown) => {
-      assert.ok(QuorateError.is(error, "STALE_TOKEN"));
-      assert.equal(error.holder, "second");
-      return true;
-    });
+    assert.throws(
+      () => resource.admit(found.token, found.holder),
+      (error: unknown) => {
+        assert.ok(QuorateError.is(error, "STALE_TOKEN"));
+        assert.equal(error.holder, "second");
+        return true;
+      },
+    );
     child.kill("SIGKILL");
     await held.release();
     await q.close();

@@ -28,5 +28,7 @@ test("[DOC-2] the README is at most 150 lines", () => {
 });
 
 test("[DOC-3] what the package does not export cannot be imported", async () => {
-  await assert.rejects(import("quorate/dist/src/base/errors.js" as string), { code: "ERR_PACKAGE_PATH_NOT_EXPORTED" });
+  await assert.rejects(import("quorate/dist/src/base/errors.js" as string), {
+    code: "ERR_PACKAGE_PATH_NOT_EXPORTED",
+  });
 });

@@ -22,9 +22,13 @@ interface Running {
 }
 
 async function serve(dataDir: string, port: number): Promise<Running> {
-  const child = spawn(process.execPath, [cli, "serve", "--data-dir", dataDir, "--listen", `127.0.0.1:${port}`, "--output", "json"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [cli, "serve", "--data-dir", dataDir, "--listen", `127.0.0.1:${port}`, "--output", "json"],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   return { child, url: (JSON.parse(line.toString()) as { url: string }).url };
 }
@@ -48,7 +52,10 @@ test(`[REM-1] ${KILLS} kill -9 under load: every acknowledged write is there and
   const writers = Array.from({ length: 16 }, async (_, writer) => {
     const key = `writer-${writer}`;
     for (let number = 1; !stop.now; number++) {
-      await keyspace.call({ kind: "put", key: utf8(key), value: utf8(String(number)) }, { timeoutMs: 30_000 });
+      await keyspace.call(
+        { kind: "put", key: utf8(key), value: utf8(String(number)) },
+        { timeoutMs: 30_000 },
+      );
       acknowledged.set(key, number);
       commands++;
     }
@@ -92,10 +99,16 @@ test("[REM-2] a watch goes on over a kill -9 without a gap or a repeat (1 server
       await kill(child);
       ({ child } = await serve(dataDir, port));
     }
-    await keyspace.call({ kind: "put", key: utf8(`w/${number % 7}`), value: utf8(String(number)) }, { timeoutMs: 30_000 });
+    await keyspace.call(
+      { kind: "put", key: utf8(`w/${number % 7}`), value: utf8(String(number)) },
+      { timeoutMs: 30_000 },
+    );
   }
   await watching;
-  assert.deepEqual(seen, Array.from({ length: total }, (_, number) => number));
+  assert.deepEqual(
+    seen,
+    Array.from({ length: total }, (_, number) => number),
+  );
   await q.close();
   await kill(child);
   rmSync(dataDir, { recursive: true, force: true });
@@ -107,7 +120,9 @@ test("[NAT-1] bytes that are no message end that connection and no other (1 serv
   const q = await connect(server.url);
   const socket = connectSocket(port, "127.0.0.1");
   await once(socket, "connect");
-  socket.write(Buffer.concat([Buffer.from("\0QUORA1\n", "latin1"), Buffer.from([0, 0, 0, 2, 250, 1])]));
+  socket.write(
+    Buffer.concat([Buffer.from("\0QUORA1\n", "latin1"), Buffer.from([0, 0, 0, 2, 250, 1])]),
+  );
   socket.resume();
   await once(socket, "close");
   const { kvs } = await q.commitment.keyspace.call({ kind: "range", key: utf8("a") });
@@ -131,14 +146,19 @@ test("[SRV-2] a server that closes leaves no caller without an honest outcome (1
   const { keyspace } = q.commitment;
   await keyspace.call({ kind: "put", key: utf8("first"), value: utf8("v") });
   const before = Promise.allSettled(
-    Array.from({ length: 50 }, (_, at) => keyspace.call({ kind: "put", key: utf8(`k${at}`), value: utf8("v") }, { timeoutMs: 1_000 })),
+    Array.from({ length: 50 }, (_, at) =>
+      keyspace.call({ kind: "put", key: utf8(`k${at}`), value: utf8("v") }, { timeoutMs: 1_000 }),
+    ),
   );
   await server.close();
   for (const each of await before) {
     if (each.status === "fulfilled") continue;
     // Refused by the drain, or on its way when the connection ended: then only "perhaps" is honest.
     const { code, outcome } = each.reason as QuorateError;
-    assert.ok(["SHUTDOWN definite", "TIMEOUT indefinite"].includes(`${code} ${outcome}`), String(each.reason));
+    assert.ok(
+      ["SHUTDOWN definite", "TIMEOUT indefinite"].includes(`${code} ${outcome}`),
+      String(each.reason),
+    );
   }
   await q.close();
 });
@@ -146,7 +166,10 @@ test("[SRV-2] a server that closes leaves no caller without an honest outcome (1
 test("[SRV-3] health, readiness, metrics and version are served on the same port (1 server)", async () => {
   const server = await startServer({ listen: "127.0.0.1:0" });
   const base = server.url.replace("quorate:", "http:");
-  assert.equal(((await (await fetch(`${base}/health`)).json()) as { health: string }).health, "true");
+  assert.equal(
+    ((await (await fetch(`${base}/health`)).json()) as { health: string }).health,
+    "true",
+  );
   assert.equal((await fetch(`${base}/readyz`)).status, 200);
   assert.match(await (await fetch(`${base}/metrics`)).text(), /^quorate_revision 1$/m);
   assert.match(await (await fetch(`${base}/version`)).text(), /"quorate":"\d/);

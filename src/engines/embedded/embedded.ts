@@ -4,7 +4,15 @@
  */
 import { asFailure, fail, QuorateError } from "../../base/errors.ts";
 import type { Guarantee } from "../../contract/guarantee.ts";
-import type { CallOptions, Keyspace, Ran, RunOptions, Watch, WatchRequest, WireState } from "../../contract/keyspace.ts";
+import type {
+  CallOptions,
+  Keyspace,
+  Ran,
+  RunOptions,
+  Watch,
+  WatchRequest,
+  WireState,
+} from "../../contract/keyspace.ts";
 import type { Procedure } from "../../contract/procedure.ts";
 import type { Request, ResponseOf, RunResponse } from "../../contract/requests.ts";
 import type { Driver } from "../../driver/face.ts";
@@ -29,7 +37,14 @@ export interface EmbeddedOptions {
   readonly clock: Clock;
   readonly guarantee: Guarantee;
   /** Evaluates a procedure that the driver does not know, in this process. */
-  readonly evaluate?: (<A, R>(keyspace: Keyspace, procedure: Procedure<A, R>, args: A, options: RunOptions) => Promise<Ran<R>>) | undefined;
+  readonly evaluate?:
+    | (<A, R>(
+        keyspace: Keyspace,
+        procedure: Procedure<A, R>,
+        args: A,
+        options: RunOptions,
+      ) => Promise<Ran<R>>)
+    | undefined;
 }
 
 export function embeddedKeyspace(options: EmbeddedOptions): Keyspace {
@@ -47,7 +62,10 @@ export function embeddedKeyspace(options: EmbeddedOptions): Keyspace {
       what: "this connection has been closed",
       remedy: "Connect again, or close it later.",
     });
-  function call<R extends Request>(request: R, callOptions?: CallOptions): Promise<ResponseOf[R["kind"]]> {
+  function call<R extends Request>(
+    request: R,
+    callOptions?: CallOptions,
+  ): Promise<ResponseOf[R["kind"]]> {
     if (closed !== undefined) return Promise.reject(refuseClosed());
     return pending(clock, driver.label, request, callOptions, (state, done) => {
       state.sent = true;
@@ -59,16 +77,22 @@ export function embeddedKeyspace(options: EmbeddedOptions): Keyspace {
     label: driver.label,
     call,
     watch: (request: WatchRequest, callOptions?: CallOptions): Watch => {
-      if (closed === undefined) return watchStream((sink) => driver.watch(request, sink), callOptions?.signal);
+      if (closed === undefined)
+        return watchStream((sink) => driver.watch(request, sink), callOptions?.signal);
       const failed = asFailure(refuseClosed(), driver.label);
       return watchStream((sink) => {
         clock.soon(() => sink.ended(failed));
         return { resume: () => {}, progress: () => {}, cancel: () => {} };
       }, callOptions?.signal);
     },
-    run: async <A, R>(procedure: Procedure<A, R>, args: A, runOptions: RunOptions = {}): Promise<Ran<R>> => {
+    run: async <A, R>(
+      procedure: Procedure<A, R>,
+      args: A,
+      runOptions: RunOptions = {},
+    ): Promise<Ran<R>> => {
       if (!known.has(procedure.name)) {
-        if (options.evaluate !== undefined) return options.evaluate(keyspace, procedure, args, runOptions);
+        if (options.evaluate !== undefined)
+          return options.evaluate(keyspace, procedure, args, runOptions);
         throw new QuorateError(unknownProcedure(procedure.name));
       }
       const request = {

@@ -13,7 +13,12 @@ import type { Cancel } from "../../ports/clock.ts";
 import type { Address, ByteStream, StreamHandler } from "../../ports/network.ts";
 import { FrameReader, FrameWriter } from "../../wire/native/framing.ts";
 import type { ClientMessage, ServerMessage } from "../../wire/native/messages.ts";
-import { clientCodec, MAGIC, REPLY_FRAME_BYTES_MAX, serverCodec } from "../../wire/native/messages.ts";
+import {
+  clientCodec,
+  MAGIC,
+  REPLY_FRAME_BYTES_MAX,
+  serverCodec,
+} from "../../wire/native/messages.ts";
 import type { CallState } from "../pending.ts";
 import type { Stamp } from "./caller-window.ts";
 import type { RemoteOptions } from "./remote.ts";
@@ -34,7 +39,10 @@ export interface Waiting {
   sends: number;
 }
 
-export type WatchMessage = Extract<ServerMessage, { readonly kind: "watchStarted" | "watchBatch" | "watchEnded" }>;
+export type WatchMessage = Extract<
+  ServerMessage,
+  { readonly kind: "watchStarted" | "watchBatch" | "watchEnded" }
+>;
 
 export interface LinkEvents {
   connected(): void;
@@ -217,6 +225,12 @@ export class Link {
 }
 
 function unreachable(label: string, reason: Error | undefined): QuorateError {
-  const seen: Failure = asFailure(reason ?? new Error("it closed the connection before a greeting"), label);
-  return new QuorateError({ ...seen, outcome: "definite", remedy: "Check that a Quorate server listens there." }, reason);
+  const seen: Failure = asFailure(
+    reason ?? new Error("it closed the connection before a greeting"),
+    label,
+  );
+  return new QuorateError(
+    { ...seen, outcome: "definite", remedy: "Check that a Quorate server listens there." },
+    reason,
+  );
 }

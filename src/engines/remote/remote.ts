@@ -38,7 +38,12 @@ export interface RemoteOptions {
   readonly program: string;
   /** Evaluates a procedure that the server does not know, in this process. */
   readonly evaluate?:
-    | (<A, R>(keyspace: Keyspace, procedure: Procedure<A, R>, args: A, options: RunOptions) => Promise<Ran<R>>)
+    | (<A, R>(
+        keyspace: Keyspace,
+        procedure: Procedure<A, R>,
+        args: A,
+        options: RunOptions,
+      ) => Promise<Ran<R>>)
     | undefined;
 }
 
@@ -51,7 +56,14 @@ export const REMOTE_GUARANTEE: Guarantee = {
   watch: "resumable",
 };
 
-const STAMPED: ReadonlySet<Request["kind"]> = new Set(["put", "deleteRange", "txn", "run", "leaseGrant", "leaseRevoke"]);
+const STAMPED: ReadonlySet<Request["kind"]> = new Set([
+  "put",
+  "deleteRange",
+  "txn",
+  "run",
+  "leaseGrant",
+  "leaseRevoke",
+]);
 
 /** Opens the engine; resolves when the first connection stands, rejects with UNAVAILABLE if none can be made. */
 export async function openRemote(options: RemoteOptions, signal?: AbortSignal): Promise<Keyspace> {
@@ -82,7 +94,10 @@ class Remote implements Keyspace {
       watch: (message) => this.#watches.heed(message),
       interrupted: () => this.#watches.interrupted(),
     });
-    this.#watches = new RemoteWatches((message) => this.#link.send(message), () => this.#nextId++);
+    this.#watches = new RemoteWatches(
+      (message) => this.#link.send(message),
+      () => this.#nextId++,
+    );
   }
 
   connect(signal: AbortSignal | undefined): Promise<void> {
@@ -116,7 +131,8 @@ class Remote implements Keyspace {
 
   async run<A, R>(procedure: Procedure<A, R>, args: A, options: RunOptions = {}): Promise<Ran<R>> {
     if (this.#link.procedures !== undefined && !this.#link.procedures.has(procedure.name)) {
-      if (this.#options.evaluate !== undefined) return this.#options.evaluate(this, procedure, args, options);
+      if (this.#options.evaluate !== undefined)
+        return this.#options.evaluate(this, procedure, args, options);
     }
     const request = {
       kind: "run" as const,
@@ -140,9 +156,18 @@ class Remote implements Keyspace {
   async #close(): Promise<void> {
     const reason = closedError(this.label).failure;
     this.#watches.endAll(reason);
-    for (const each of [...this.#waiting.values()]) each.done({ ok: false, failure: { ...reason, outcome: each.state.sent ? "indefinite" : "definite" } });
+    for (const each of [...this.#waiting.values()])
+      each.done({
+        ok: false,
+        failure: { ...reason, outcome: each.state.sent ? "indefinite" : "definite" },
+      });
     this.#waiting.clear();
-    if (this.#callers.opened) this.#link.send({ kind: "request", id: 0, request: { kind: "callerClose", id: this.#callers.id } });
+    if (this.#callers.opened)
+      this.#link.send({
+        kind: "request",
+        id: 0,
+        request: { kind: "callerClose", id: this.#callers.id },
+      });
     this.#link.close();
   }
 
@@ -168,7 +193,13 @@ class Remote implements Keyspace {
     if (this.#callers.opened) return;
     const id = this.#nextId++;
     const request = { kind: "callerOpen" as const, id: this.#callers.id };
-    const waiting: Waiting = { request, caller: undefined, state: { sent: false }, done: () => {}, sends: 0 };
+    const waiting: Waiting = {
+      request,
+      caller: undefined,
+      state: { sent: false },
+      done: () => {},
+      sends: 0,
+    };
     this.#waiting.set(id, waiting);
     this.#callers.opened = true;
     this.#transmit(id, waiting);
@@ -192,7 +223,8 @@ class Remote implements Keyspace {
 
   /** A command that was sent once and met an unknown caller has not happened: it may go again under a new one. */
   #retries(id: number, waiting: Waiting, reason: Failure): boolean {
-    if (reason.code !== "CALLER_UNKNOWN" || waiting.caller === undefined || waiting.sends !== 1) return false;
+    if (reason.code !== "CALLER_UNKNOWN" || waiting.caller === undefined || waiting.sends !== 1)
+      return false;
     this.#callers.answered(waiting.caller);
     this.#callers.renew(waiting.caller);
     waiting.caller = this.#callers.stamp();
@@ -234,4 +266,3 @@ function overloaded(label: string): QuorateError {
     }),
   );
 }
-

@@ -107,7 +107,10 @@ export class RemoteWatches {
     watch.delivered = batch.partial ? watch.delivered + events.length : 0;
     watch.next = batch.partial ? batch.revision : batch.revision + 1;
     watch.owed++;
-    const taken = events.length === 0 && batch.events.length > 0 ? true : watch.sink.batch({ ...batch, events });
+    const taken =
+      events.length === 0 && batch.events.length > 0
+        ? true
+        : watch.sink.batch({ ...batch, events });
     watch.held = !taken;
     if (taken) this.#acknowledge(id, watch);
   }

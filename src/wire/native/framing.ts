@@ -57,7 +57,8 @@ export class FrameReader<T> {
     this.#needed = LENGTH_BYTES;
     while (array.length - at >= LENGTH_BYTES) {
       const length = new ByteReader(array, at, at + LENGTH_BYTES).u32();
-      if (length > this.#bytesMax) throw new Malformed(`a frame of ${length} bytes, at most ${this.#bytesMax} are taken`);
+      if (length > this.#bytesMax)
+        throw new Malformed(`a frame of ${length} bytes, at most ${this.#bytesMax} are taken`);
       const end = at + LENGTH_BYTES + length;
       if (end > array.length) {
         this.#needed = LENGTH_BYTES + length;

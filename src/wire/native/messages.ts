@@ -43,7 +43,12 @@ export const WATCH_WINDOW = 64;
 
 export type ClientMessage =
   | { readonly kind: "hello"; readonly program: string; readonly version: string }
-  | { readonly kind: "request"; readonly id: number; readonly request: Request; readonly caller?: CallerStamp | undefined }
+  | {
+      readonly kind: "request";
+      readonly id: number;
+      readonly request: Request;
+      readonly caller?: CallerStamp | undefined;
+    }
   | { readonly kind: "watchOpen"; readonly id: number; readonly request: WatchRequest }
   /** This many more batches of the watch have been taken. */
   | { readonly kind: "watchTaken"; readonly id: number; readonly batches: number }
@@ -58,7 +63,12 @@ export type ServerMessage =
       readonly cluster: string;
       readonly procedures: readonly string[];
     }
-  | { readonly kind: "reply"; readonly id: number; readonly of: Request["kind"]; readonly reply: Reply }
+  | {
+      readonly kind: "reply";
+      readonly id: number;
+      readonly of: Request["kind"];
+      readonly reply: Reply;
+    }
   | { readonly kind: "watchStarted"; readonly id: number; readonly revision: number }
   | { readonly kind: "watchBatch"; readonly id: number; readonly batch: WatchBatch }
   | { readonly kind: "watchEnded"; readonly id: number; readonly failure: Failure }
@@ -96,7 +106,10 @@ export const clientCodec: Codec<ClientMessage> = union<ClientMessage>({
     request: requestCodec,
     caller: optional(callerStampCodec),
   }),
-  watchOpen: struct<{ id: number; request: WatchRequest }>({ id: uintCodec, request: watchRequestCodec }),
+  watchOpen: struct<{ id: number; request: WatchRequest }>({
+    id: uintCodec,
+    request: watchRequestCodec,
+  }),
   watchTaken: struct({ id: uintCodec, batches: uintCodec }),
   watchProgress: idOnly,
   watchCancel: idOnly,
@@ -104,18 +117,40 @@ export const clientCodec: Codec<ClientMessage> = union<ClientMessage>({
 } as Parameters<typeof union<ClientMessage>>[0]);
 
 const kinds = [
-  "put", "range", "run", "deleteRange", "txn", "leaseGrant", "leaseRevoke", "leaseKeepAlive",
-  "leaseTimeToLive", "leases", "compact", "alarm", "hash", "status", "callerOpen", "callerClose",
+  "put",
+  "range",
+  "run",
+  "deleteRange",
+  "txn",
+  "leaseGrant",
+  "leaseRevoke",
+  "leaseKeepAlive",
+  "leaseTimeToLive",
+  "leases",
+  "compact",
+  "alarm",
+  "hash",
+  "status",
+  "callerOpen",
+  "callerClose",
 ] as const satisfies readonly Request["kind"][];
 const kindCodec: Codec<Request["kind"]> = oneOf<Request["kind"]>(kinds);
 
-const replyCodec: Codec<{ readonly id: number; readonly of: Request["kind"]; readonly reply: Reply }> = {
+const replyCodec: Codec<{
+  readonly id: number;
+  readonly of: Request["kind"];
+  readonly reply: Reply;
+}> = {
   encode: (writer, value) => {
     writer.uint(value.id);
     kindCodec.encode(writer, value.of);
     encodeReply(writer, value.of, value.reply);
   },
-  decode: (reader) => ({ id: reader.uint(), of: kindCodec.decode(reader), reply: decodeReply(reader) }),
+  decode: (reader) => ({
+    id: reader.uint(),
+    of: kindCodec.decode(reader),
+    reply: decodeReply(reader),
+  }),
 };
 
 export const serverCodec: Codec<ServerMessage> = union<ServerMessage>({

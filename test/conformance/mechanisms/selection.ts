@@ -20,7 +20,10 @@ export function refused(result: Held | NotHeld): NotHeld {
 }
 
 /** Waits until `object` has this many waiters. */
-async function untilWaiting(object: { explain(): Promise<Explanation> }, count: number): Promise<void> {
+async function untilWaiting(
+  object: { explain(): Promise<Explanation> },
+  count: number,
+): Promise<void> {
   for (;;) {
     const { waiters } = await object.explain();
     if (waiters.length === count) return;
@@ -79,19 +82,25 @@ export function mechanismConformance(arm: Arm): void {
       const waiting: Promise<void>[] = [];
       for (let at = 0; at < 8; at++) {
         waiting.push(
-          (at % 2 === 0 ? a : b).lock("order").tryAcquire({ waitMs: 30_000 }).then(async (result) => {
-            const held = owned(result);
-            served.push(at);
-            tokens.push(held.token);
-            await held.release();
-          }),
+          (at % 2 === 0 ? a : b)
+            .lock("order")
+            .tryAcquire({ waitMs: 30_000 })
+            .then(async (result) => {
+              const held = owned(result);
+              served.push(at);
+              tokens.push(held.token);
+              await held.release();
+            }),
         );
         await untilWaiting(lock, at + 1);
       }
       await first.release();
       await Promise.all(waiting);
       assert.deepEqual(served, [0, 1, 2, 3, 4, 5, 6, 7]);
-      assert.deepEqual(tokens, tokens.toSorted((x, y) => x - y));
+      assert.deepEqual(
+        tokens,
+        tokens.toSorted((x, y) => x - y),
+      );
     });
 
     test("[SEL-12] waitMs ends with an answer and leaves the queue (two sessions)", async () => {
@@ -132,7 +141,10 @@ export function mechanismConformance(arm: Arm): void {
       await Promise.all([held.release(), held.release(), held[Symbol.asyncDispose]()]);
       assert.ok(QuorateError.is(signal.reason, "CANCELLED"));
       assert.equal(held.remainingMs(), 0);
-      assert.throws(() => held.assertHeld(), (error: unknown) => QuorateError.is(error, "CANCELLED"));
+      assert.throws(
+        () => held.assertHeld(),
+        (error: unknown) => QuorateError.is(error, "CANCELLED"),
+      );
       owned(await b.lock("release").tryAcquire());
     });
 
@@ -142,11 +154,20 @@ export function mechanismConformance(arm: Arm): void {
       const { lease } = await c.commitment.session();
       await a.commitment.keyspace.call({ kind: "leaseRevoke", id: lease });
       const next = owned(await b.lock("revoked").tryAcquire());
-      if (!held.signal.aborted) await new Promise((resolve) => held.signal.addEventListener("abort", resolve));
-      assert.ok(QuorateError.is(held.signal.reason, "EXPIRED") || QuorateError.is(held.signal.reason, "LOST"));
+      if (!held.signal.aborted)
+        await new Promise((resolve) => held.signal.addEventListener("abort", resolve));
+      assert.ok(
+        QuorateError.is(held.signal.reason, "EXPIRED") ||
+          QuorateError.is(held.signal.reason, "LOST"),
+      );
       assert.ok(next.token > held.token);
       await held.release();
-      owned(await b.lock("revoked").tryAcquire().then((not) => (refused(not), next)));
+      owned(
+        await b
+          .lock("revoked")
+          .tryAcquire()
+          .then((not) => (refused(not), next)),
+      );
       owned(await c.lock("revoked/other").tryAcquire());
       assert.notEqual((await c.commitment.session()).lease, lease);
       await next.release();
@@ -159,7 +180,9 @@ export function mechanismConformance(arm: Arm): void {
       await c.close();
       assert.ok(QuorateError.is(signal.reason, "SHUTDOWN"));
       owned(await b.lock("closing").tryAcquire());
-      await assert.rejects(c.lock("closing").tryAcquire(), (error: unknown) => QuorateError.is(error, "CLOSED"));
+      await assert.rejects(c.lock("closing").tryAcquire(), (error: unknown) =>
+        QuorateError.is(error, "CLOSED"),
+      );
     });
 
     test("[SEL-4] a foreign key with any value contends; one with a further slash does not (foreign client)", async () => {
@@ -179,7 +202,11 @@ export function mechanismConformance(arm: Arm): void {
     test("[SEL-5] etcdName uses the name as the prefix (foreign client)", async () => {
       const held = await a.lock("shared", { etcdName: true }).acquire();
       const { lease } = await a.commitment.session();
-      const { kvs } = await a.commitment.keyspace.call({ kind: "range", key: utf8("shared/"), end: utf8("shared0") });
+      const { kvs } = await a.commitment.keyspace.call({
+        kind: "range",
+        key: utf8("shared/"),
+        end: utf8("shared0"),
+      });
       assert.equal(kvs.length, 1);
       assert.ok(kvs[0]?.key.startsWith(`shared/${lease.toString(16)}`));
       assert.equal(kvs[0]?.lease, lease);
@@ -230,7 +257,9 @@ export function mechanismConformance(arm: Arm): void {
       assert.ok(expiresAt > lease.expiresAt);
       assert.equal(await b.lock("lease").releaseLease(lease.id), true);
       assert.equal(await b.lock("lease").releaseLease(lease.id), false);
-      await assert.rejects(b.lock("lease").extendLease(lease.id, 1_000), (error: unknown) => QuorateError.is(error, "EXPIRED"));
+      await assert.rejects(b.lock("lease").extendLease(lease.id, 1_000), (error: unknown) =>
+        QuorateError.is(error, "EXPIRED"),
+      );
       const short = await a.lock("lease").lease({ ttlMs: 150 });
       assert.ok(short.ok);
       const next = owned(await b.lock("lease").tryAcquire({ waitMs: 20_000 }));
@@ -263,7 +292,9 @@ export function mechanismConformance(arm: Arm): void {
       const r2 = owned(await two.tryRead());
       refused(await one.tryWrite());
       const order: string[] = [];
-      const writer = two.tryWrite({ waitMs: 30_000 }).then((held) => (order.push("w"), owned(held)));
+      const writer = two
+        .tryWrite({ waitMs: 30_000 })
+        .then((held) => (order.push("w"), owned(held)));
       await untilWaiting(one, 1);
       refused(await one.tryRead());
       const late = one.tryRead({ waitMs: 30_000 }).then((held) => (order.push("r"), owned(held)));
@@ -282,10 +313,14 @@ export function mechanismConformance(arm: Arm): void {
       const two = b.semaphore("pool", { permits: 3 });
       const x = owned(await one.tryAcquire({ weight: 2 }));
       const order: string[] = [];
-      const heavy = two.tryAcquire({ weight: 3, waitMs: 30_000 }).then((held) => (order.push("heavy"), owned(held)));
+      const heavy = two
+        .tryAcquire({ weight: 3, waitMs: 30_000 })
+        .then((held) => (order.push("heavy"), owned(held)));
       await untilWaiting(one, 1);
       refused(await one.tryAcquire());
-      const light = one.tryAcquire({ waitMs: 30_000 }).then((held) => (order.push("light"), owned(held)));
+      const light = one
+        .tryAcquire({ waitMs: 30_000 })
+        .then((held) => (order.push("light"), owned(held)));
       await untilWaiting(one, 2);
       await x.release();
       await (await heavy).release();
@@ -330,7 +365,9 @@ export function mechanismConformance(arm: Arm): void {
       assert.deepEqual(seen.at(0), ["ann", "1", first.token]);
       assert.deepEqual(seen.at(-1), ["bob", "3", led.token]);
       assert.ok(led.token > first.token);
-      await assert.rejects(first.proclaim("4"), (error: unknown) => QuorateError.is(error, "CANCELLED"));
+      await assert.rejects(first.proclaim("4"), (error: unknown) =>
+        QuorateError.is(error, "CANCELLED"),
+      );
       await led.resign();
       assert.equal(await a.election("chief").leader(), undefined);
     });
@@ -343,8 +380,13 @@ export function mechanismConformance(arm: Arm): void {
         async ({ token, signal }) => {
           epochs.push(token);
           if (epochs.length === 2) stop.abort();
-          else await a.commitment.keyspace.call({ kind: "leaseRevoke", id: (await c.commitment.session()).lease });
-          if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          else
+            await a.commitment.keyspace.call({
+              kind: "leaseRevoke",
+              id: (await c.commitment.session()).lease,
+            });
+          if (!signal.aborted)
+            await new Promise((resolve) => signal.addEventListener("abort", resolve));
         },
         { signal: stop.signal },
       );
@@ -403,14 +445,18 @@ export function mechanismConformance(arm: Arm): void {
           };
         },
       });
-      const held = await lock({ commitment: { ...a.commitment, keyspace: failing } }, "again").acquire();
+      const held = await lock(
+        { commitment: { ...a.commitment, keyspace: failing } },
+        "again",
+      ).acquire();
       await held.release();
       assert.equal(failures, 1);
       await owned(await b.lock("again").tryAcquire({ waitMs: 20_000 })).release();
     });
 
     test("[ELE-2] observing with an aborted signal ends at once (one session)", async () => {
-      for await (const _ of a.election("none").observe({ signal: AbortSignal.abort() })) assert.fail("it went on");
+      for await (const _ of a.election("none").observe({ signal: AbortSignal.abort() }))
+        assert.fail("it went on");
     });
   });
 }

@@ -35,7 +35,9 @@ class MovedClock implements Clock {
     const until = this.#now + ms;
     for (;;) {
       await settle();
-      const next = [...this.#timers].filter(({ at }) => at <= until).toSorted((a, b) => a.at - b.at)[0];
+      const next = [...this.#timers]
+        .filter(({ at }) => at <= until)
+        .toSorted((a, b) => a.at - b.at)[0];
       if (next === undefined) break;
       this.#now = Math.max(this.#now, next.at);
       this.#timers.delete(next);
@@ -58,7 +60,13 @@ async function settle(): Promise<void> {
 async function world(): Promise<{ readonly clock: MovedClock; readonly keyspace: Keyspace }> {
   const clock = new MovedClock();
   const procedures = procedureSet([]);
-  const driver = await openDriver({ disk: undefined, clock, entropy: hostEntropy, procedures, label: "memory:" });
+  const driver = await openDriver({
+    disk: undefined,
+    clock,
+    entropy: hostEntropy,
+    procedures,
+    label: "memory:",
+  });
   return { clock, keyspace: embeddedKeyspace({ driver, clock, guarantee: MEMORY_GUARANTEE }) };
 }
 
@@ -100,7 +108,9 @@ describe("session", { timeout: 20_000 }, () => {
     const cuttable: Keyspace = {
       ...keyspace,
       call: (request, options) =>
-        cut && request.kind === "leaseKeepAlive" ? new Promise<never>(() => {}) : keyspace.call(request, options),
+        cut && request.kind === "leaseKeepAlive"
+          ? new Promise<never>(() => {})
+          : keyspace.call(request, options),
     };
     const session = await openSession(cuttable, clock, { ttlMs: 3_000 });
     cut = true;
@@ -124,7 +134,10 @@ describe("session", { timeout: 20_000 }, () => {
     clock.stopFor(11_200);
     assert.equal(session.remainingMs(), 0);
     assert.ok(QuorateError.is(session.signal.reason, "LOST"));
-    assert.match(session.signal.reason.message, /renewal stopped for 11\.7 s, the lease was 3\.0 s/);
+    assert.match(
+      session.signal.reason.message,
+      /renewal stopped for 11\.7 s, the lease was 3\.0 s/,
+    );
     await keyspace.close();
   });
 

@@ -29,9 +29,16 @@ export interface OwnedSession extends Session {
 }
 
 /** Grants a lease and keeps it. Cost: one flush to open, one round trip each third of the time to live. */
-export async function openSession(keyspace: Keyspace, clock: Clock, options: SessionOptions): Promise<OwnedSession> {
+export async function openSession(
+  keyspace: Keyspace,
+  clock: Clock,
+  options: SessionOptions,
+): Promise<OwnedSession> {
   const sentAt = clock.monotonicMs();
-  const granted = await keyspace.call({ kind: "leaseGrant", id: 0n, ttlMs: options.ttlMs }, { signal: options.signal });
+  const granted = await keyspace.call(
+    { kind: "leaseGrant", id: 0n, ttlMs: options.ttlMs },
+    { signal: options.signal },
+  );
   return new Heartbeat(keyspace, clock, granted.id, granted.ttlMs, sentAt);
 }
 
@@ -82,11 +89,15 @@ class Heartbeat implements OwnedSession {
     );
     if (!held) return;
     // Whether or not the revoke arrives, the lease ends by itself.
-    await this.#keyspace.call({ kind: "leaseRevoke", id: this.lease }, { timeoutMs: 1_000 }).catch(() => {});
+    await this.#keyspace
+      .call({ kind: "leaseRevoke", id: this.lease }, { timeoutMs: 1_000 })
+      .catch(() => {});
   }
 
   #schedule(): void {
-    this.#cancelRenew = this.#clock.after(this.ttlMs * RENEW_SHARE, () => void this.#renew(), { idle: true });
+    this.#cancelRenew = this.#clock.after(this.ttlMs * RENEW_SHARE, () => void this.#renew(), {
+      idle: true,
+    });
   }
 
   /** Fires when the time is over, or late if the process was stopped: either way nothing may be held any more. */
@@ -121,7 +132,10 @@ class Heartbeat implements OwnedSession {
     const sentAt = this.#clock.monotonicMs();
     try {
       const timeoutMs = Math.max(1, this.ttlMs * RENEW_SHARE);
-      const renewed = await this.#keyspace.call({ kind: "leaseKeepAlive", id: this.lease }, { timeoutMs });
+      const renewed = await this.#keyspace.call(
+        { kind: "leaseKeepAlive", id: this.lease },
+        { timeoutMs },
+      );
       if (this.#check()) return;
       if (renewed.ttlMs > 0) this.#endsAt = sentAt + this.ttlMs * (1 - MARGIN_SHARE);
       else this.#lose(this.#expired());

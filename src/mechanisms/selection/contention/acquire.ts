@@ -61,7 +61,11 @@ interface Place {
   readonly token: number;
 }
 
-export async function acquire(on: Contended, claim: Claim, options: AcquireOptions = {}): Promise<Held | NotHeld> {
+export async function acquire(
+  on: Contended,
+  claim: Claim,
+  options: AcquireOptions = {},
+): Promise<Held | NotHeld> {
   const { plane } = on;
   const waitMs = options.waitMs ?? 0;
   const done = plane.busy();
@@ -94,11 +98,20 @@ async function join(
   const queue = waitMs > 0;
   const { raw, ...said } = claim;
   const record = { layout: 1 as const, ...on.plane.identity, ...said };
-  const args = { prefix: on.prefix, key, lease: session.lease.toString(), record, rule: on.rule, queue, raw };
+  const args = {
+    prefix: on.prefix,
+    key,
+    lease: session.lease.toString(),
+    record,
+    rule: on.rule,
+    queue,
+    raw,
+  };
   try {
     return await on.plane.keyspace.run(enter, args, { signal, timeoutMs, prefix: on.plane.prefix });
   } catch (error) {
-    if (QuorateError.is(error) && error.outcome === "indefinite") void withdraw(on, session, { key, created: 0, token: 0 });
+    if (QuorateError.is(error) && error.outcome === "indefinite")
+      void withdraw(on, session, { key, created: 0, token: 0 });
     throw error;
   }
 }
@@ -128,7 +141,9 @@ async function settle(
       await gone(on, standing.behind as Bytes, revision, leftMs, stop);
       throwIfStopped(on, session, stop);
       const args = { key: place.key, created: place.created, prefix: on.prefix, rule: on.rule };
-      ({ result: standing, revision } = await on.plane.keyspace.run(look, args, { prefix: on.plane.prefix }));
+      ({ result: standing, revision } = await on.plane.keyspace.run(look, args, {
+        prefix: on.plane.prefix,
+      }));
     }
     throwIfStopped(on, session, stop);
     if (standing.state === "absent") throw lostPlace(on);
@@ -136,7 +151,13 @@ async function settle(
     await withdraw(on, session, place);
     throw error;
   }
-  return new Held({ ...place, object: on.object, session, plane: on.plane, release: () => withdraw(on, session, place) });
+  return new Held({
+    ...place,
+    object: on.object,
+    session,
+    plane: on.plane,
+    release: () => withdraw(on, session, place),
+  });
 }
 
 function throwIfStopped(on: Contended, session: Session, stop: AbortSignal): void {
@@ -159,7 +180,13 @@ function lostPlace(on: Contended): QuorateError {
  * Resolves when the one in front has gone since `revision`, the time is over or `stop` aborts. For permits, anybody
  * older may free what is missing, so all are watched.
  */
-async function gone(on: Contended, behind: Bytes, revision: number, leftMs: number, stop: AbortSignal): Promise<void> {
+async function gone(
+  on: Contended,
+  behind: Bytes,
+  revision: number,
+  leftMs: number,
+  stop: AbortSignal,
+): Promise<void> {
   const { keyspace, prefix, clock } = on.plane;
   const over = new AbortController();
   const onStop = (): void => over.abort();
@@ -204,13 +231,19 @@ async function keepLeaving(on: Contended, session: Session, place: Place): Promi
 /** Whether the engine has been told. */
 async function leaveOnce(on: Contended, session: Session, place: Place): Promise<boolean> {
   const options = { prefix: on.plane.prefix, timeoutMs: session.ttlMs };
-  return await on.plane.keyspace.run(leave, { key: place.key, created: place.created }, options).then(
-    () => true,
-    () => false,
-  );
+  return await on.plane.keyspace
+    .run(leave, { key: place.key, created: place.created }, options)
+    .then(
+      () => true,
+      () => false,
+    );
 }
 
-export function notHeld(on: Pick<Contended, "object">, standing: Standing, reason: "held" | "timeout"): NotHeld {
+export function notHeld(
+  on: Pick<Contended, "object">,
+  standing: Standing,
+  reason: "held" | "timeout",
+): NotHeld {
   const { holder } = standing;
   return {
     ok: false,
@@ -226,6 +259,7 @@ function whyNot(holder: Holder | undefined, waiting: number): string {
   const queue = waiting > 0 ? `, ${waiting} waiting` : "";
   if (holder === undefined) return `not owned yet${queue}`;
   const { since } = holder.record;
-  const held = since === undefined ? "" : ` for ${Math.max(0, Math.round((holder.now - since) / 1_000))} s`;
+  const held =
+    since === undefined ? "" : ` for ${Math.max(0, Math.round((holder.now - since) / 1_000))} s`;
   return `held by ${describe(holder.record, holder.key)}${held} (token ${holder.token})${queue}`;
 }

@@ -39,9 +39,13 @@ export interface Explanation {
 export async function explain(on: Contended): Promise<Explanation> {
   const { result } = await on.plane.keyspace.run(
     list,
-    { prefix: on.prefix, permits: on.rule.kind === "permits" }, { prefix: on.plane.prefix },
+    { prefix: on.prefix, permits: on.rule.kind === "permits" },
+    { prefix: on.plane.prefix },
   );
-  const rule = on.rule.kind === "permits" ? { ...on.rule, permits: result.permits ?? on.rule.permits } : on.rule;
+  const rule =
+    on.rule.kind === "permits"
+      ? { ...on.rule, permits: result.permits ?? on.rule.permits }
+      : on.rule;
   const byAge = result.contenders.map(({ key, record }) => ({
     key,
     shared: record.mode === "read",
@@ -53,12 +57,25 @@ export async function explain(on: Contended): Promise<Explanation> {
     const party = partyOf(key, result.tokenBase + created, record, result.now);
     const decision = decide(rule, byAge, at);
     if (decision.owns) holders.push(party);
-    else waiters.push({ ...party, position: waiters.length + 1, why: `behind ${nameOf(result.contenders, decision.behind.key)}` });
+    else
+      waiters.push({
+        ...party,
+        position: waiters.length + 1,
+        why: `behind ${nameOf(result.contenders, decision.behind.key)}`,
+      });
   }
-  return { object: on.object, holders, waiters, permits: rule.kind === "permits" ? rule.permits : undefined };
+  return {
+    object: on.object,
+    holders,
+    waiters,
+    permits: rule.kind === "permits" ? rule.permits : undefined,
+  };
 }
 
-function nameOf(all: readonly { readonly key: string; readonly record: Partial<ContenderRecord> }[], key: string): string {
+function nameOf(
+  all: readonly { readonly key: string; readonly record: Partial<ContenderRecord> }[],
+  key: string,
+): string {
   const found = all.find((each) => each.key === key);
   return found === undefined ? key : describe(found.record, key);
 }

@@ -72,7 +72,11 @@ export class Held implements AsyncDisposable {
 
   async #release(): Promise<void> {
     this.#released.abort(
-      fail("CANCELLED", { object: this.#parts.object, what: "was released", remedy: "Acquire it again to go on." }),
+      fail("CANCELLED", {
+        object: this.#parts.object,
+        what: "was released",
+        remedy: "Acquire it again to go on.",
+      }),
     );
     try {
       await this.#parts.release();

@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../../base/bytes.ts";
 import { QuorateError } from "../../../base/errors.ts";
-import { contenderKey, contenderPrefix, decodeRecord, describe, isContender, nameText, prefixEnd } from "./layout.ts";
+import {
+  contenderKey,
+  contenderPrefix,
+  decodeRecord,
+  describe,
+  isContender,
+  nameText,
+  prefixEnd,
+} from "./layout.ts";
 
 const kv = (value: string): Parameters<typeof decodeRecord>[0] => ({
   key: utf8("lock/a/1"),
@@ -25,11 +33,14 @@ test("[SEL-1] no object's keys lie under another's (names that are paths)", () =
 
 test("[SEL-1] the parts of a name are encoded each; an empty name is refused (names)", () => {
   assert.equal(nameText(["a/b", "c"], "lock"), "a%2Fb/c");
-  assert.throws(() => nameText("", "lock"), (error: unknown) => {
-    assert.ok(QuorateError.is(error, "INVALID"));
-    assert.equal(error.object, "lock");
-    return true;
-  });
+  assert.throws(
+    () => nameText("", "lock"),
+    (error: unknown) => {
+      assert.ok(QuorateError.is(error, "INVALID"));
+      assert.equal(error.object, "lock");
+      return true;
+    },
+  );
 });
 
 test("[SEL-2] the key is the lease in hexadecimal, then numbered (keys)", () => {
@@ -43,6 +54,7 @@ test("[SEL-3] [SEL-4] a further slash does not contend; any value does (foreign 
   const prefix = contenderPrefix("lock", "a");
   assert.equal(isContender(prefix, utf8("lock/a/x/y")), false);
   assert.equal(isContender(prefix, utf8("lock/a/x")), true);
-  for (const value of ["", "plain", "[1]", "null", '{"layout":9,"service":"x"}']) assert.deepEqual(decodeRecord(kv(value)), {});
+  for (const value of ["", "plain", "[1]", "null", '{"layout":9,"service":"x"}'])
+    assert.deepEqual(decodeRecord(kv(value)), {});
   assert.equal(describe({}, "lock/a/x"), "a foreign client (key lock/a/x)");
 });

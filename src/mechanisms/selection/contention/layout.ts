@@ -19,9 +19,14 @@ export type Name = string | readonly string[];
 
 /** The name as text. Throws INVALID if it is empty. */
 export function nameText(name: Name, noun: string): string {
-  const given = typeof name === "string" ? name : name.map((part) => encodeURIComponent(part)).join("/");
+  const given =
+    typeof name === "string" ? name : name.map((part) => encodeURIComponent(part)).join("/");
   if (given !== "") return given;
-  throw fail("INVALID", { object: noun, what: "has an empty name", remedy: "Give it a name, such as orders/42." });
+  throw fail("INVALID", {
+    object: noun,
+    what: "has an empty name",
+    remedy: "Give it a name, such as orders/42.",
+  });
 }
 
 /** The prefix of an object's contenders. */
@@ -31,7 +36,8 @@ export function contenderPrefix(noun: string, name: string): Bytes {
 
 /** The first key after every key with `prefix`. */
 export function prefixEnd(prefix: Bytes): Bytes {
-  return (prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1)) as Bytes;
+  return (prefix.slice(0, -1) +
+    String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1)) as Bytes;
 }
 
 /** The contender key of the `hold`-th hold of a session. */

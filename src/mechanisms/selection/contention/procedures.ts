@@ -86,13 +86,24 @@ export const enter: Procedure<EnterArgs, Standing> = procedure(
     const existing = present.findIndex((kv) => kv.key === key);
     if (existing >= 0) return standing(tx, present, existing, args.rule, base, prefix);
     const rule = settledRule(tx, prefix, args.rule);
-    const mine: Contender = { key, shared: args.record.mode === "read", weight: args.record.weight ?? 1 };
+    const mine: Contender = {
+      key,
+      shared: args.record.mode === "read",
+      weight: args.record.weight ?? 1,
+    };
     refuseTooHeavy(prefix, rule, mine);
     const decision = decide(rule, [...present.map(contenderOf), mine], present.length);
     const holder = decision.owns ? undefined : holderOf(tx, present[0], base);
     const permits = rule.kind === "permits" ? rule.permits : undefined;
     if (!decision.owns && !args.queue) {
-      return { state: "refused", created: 0, tokenBase: base, holder, permits, waiting: Math.max(0, present.length - 1) };
+      return {
+        state: "refused",
+        created: 0,
+        tokenBase: base,
+        holder,
+        permits,
+        waiting: Math.max(0, present.length - 1),
+      };
     }
     // Whole milliseconds: the due index cuts fractions, and a deadline must not fire before it has passed.
     const expiresAt = args.ttlMs === undefined ? undefined : Math.ceil(tx.now + args.ttlMs);
@@ -102,7 +113,16 @@ export const enter: Procedure<EnterArgs, Standing> = procedure(
     if (expiresAt !== undefined) tx.due(expiresAt, `${args.key}`, expire, { key: args.key });
     const behind = decision.owns ? undefined : decision.behind.key;
     const state = decision.owns ? "owns" : "waits";
-    return { state, created: tx.commitRevision, tokenBase: base, behind, holder, waiting: present.length, expiresAt, permits };
+    return {
+      state,
+      created: tx.commitRevision,
+      tokenBase: base,
+      behind,
+      holder,
+      waiting: present.length,
+      expiresAt,
+      permits,
+    };
   },
   (args) => args.prefix,
 );
@@ -137,7 +157,14 @@ function storedPermits(tx: Tx, prefix: Bytes): number | undefined {
   return Number.isSafeInteger(stored) && stored > 0 ? stored : undefined;
 }
 
-function standing(tx: Tx, present: readonly KeyValue[], at: number, given: Rule, base: number, prefix: Bytes): Standing {
+function standing(
+  tx: Tx,
+  present: readonly KeyValue[],
+  at: number,
+  given: Rule,
+  base: number,
+  prefix: Bytes,
+): Standing {
   const mine = present[at] as KeyValue;
   const rule = readRule(tx, prefix, given);
   const decision = decide(rule, present.map(contenderOf), at);
@@ -186,7 +213,8 @@ export const leave: Procedure<LeaveArgs, { readonly left: boolean }> = procedure
   "selection/contention/leave@1",
   (tx, args) => {
     const kv = tx.get(args.key as Bytes);
-    if (kv === undefined || (args.created !== 0 && kv.createRevision !== args.created)) return { left: false };
+    if (kv === undefined || (args.created !== 0 && kv.createRevision !== args.created))
+      return { left: false };
     const { expiresAt } = decodeRecord(kv);
     tx.delete(kv.key);
     if (expiresAt !== undefined) tx.undue(expiresAt, args.key);
@@ -233,7 +261,9 @@ export const extend: Procedure<ExtendArgs, { readonly expiresAt: number }> = pro
     }
     const expiresAt = Math.ceil(tx.now + args.ttlMs);
     tx.undue(record.expiresAt, args.key);
-    tx.put(kv.key, encodeRecord({ ...(record as ContenderRecord), expiresAt }), { lease: kv.lease });
+    tx.put(kv.key, encodeRecord({ ...(record as ContenderRecord), expiresAt }), {
+      lease: kv.lease,
+    });
     tx.due(expiresAt, args.key, expire, { key: args.key });
     return { expiresAt };
   },
@@ -266,23 +296,28 @@ export interface Listing {
   readonly now: number;
   /** Of a semaphore that has been used. */
   readonly permits?: number | undefined;
-  readonly contenders: readonly { readonly key: string; readonly created: number; readonly record: Partial<ContenderRecord> }[];
+  readonly contenders: readonly {
+    readonly key: string;
+    readonly created: number;
+    readonly record: Partial<ContenderRecord>;
+  }[];
 }
 
-export const list: Procedure<{ readonly prefix: string; readonly permits: boolean }, Listing> = procedure(
-  "selection/contention/list@1",
-  (tx, args) => ({
-    tokenBase: tokenBase(tx),
-    now: tx.now,
-    permits: args.permits ? storedPermits(tx, args.prefix as Bytes) : undefined,
-    contenders: contenders(tx, args.prefix as Bytes).map((kv) => ({
-      key: kv.key,
-      created: kv.createRevision,
-      record: decodeRecord(kv),
-    })),
-  }),
-  (args) => args.prefix,
-);
+export const list: Procedure<{ readonly prefix: string; readonly permits: boolean }, Listing> =
+  procedure(
+    "selection/contention/list@1",
+    (tx, args) => ({
+      tokenBase: tokenBase(tx),
+      now: tx.now,
+      permits: args.permits ? storedPermits(tx, args.prefix as Bytes) : undefined,
+      contenders: contenders(tx, args.prefix as Bytes).map((kv) => ({
+        key: kv.key,
+        created: kv.createRevision,
+        record: decodeRecord(kv),
+      })),
+    }),
+    (args) => args.prefix,
+  );
 
 export interface ResizeArgs {
   readonly prefix: string;
@@ -290,7 +325,10 @@ export interface ResizeArgs {
 }
 
 /** Stores another number of permits, unless somebody holds or waits: that could take ownership from an owner. */
-export const resize: Procedure<ResizeArgs, { readonly done: boolean; readonly contenders: number }> = procedure(
+export const resize: Procedure<
+  ResizeArgs,
+  { readonly done: boolean; readonly contenders: number }
+> = procedure(
   "selection/contention/resize@1",
   (tx, args) => {
     const present = contenders(tx, args.prefix as Bytes).length;

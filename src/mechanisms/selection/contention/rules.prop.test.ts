@@ -6,7 +6,9 @@ import type { Contender, Rule } from "./rules.ts";
 import { decide } from "./rules.ts";
 
 const queue: fc.Arbitrary<readonly Contender[]> = fc
-  .array(fc.record({ shared: fc.boolean(), weight: fc.integer({ min: 1, max: 4 }) }), { maxLength: 12 })
+  .array(fc.record({ shared: fc.boolean(), weight: fc.integer({ min: 1, max: 4 }) }), {
+    maxLength: 12,
+  })
   .map((each) => each.map((one, at) => ({ ...one, key: String(at) })));
 const rule: fc.Arbitrary<Rule> = fc.oneof(
   fc.constant<Rule>({ kind: "first" }),
@@ -24,7 +26,8 @@ test("[SEL-10] [RWL-1] [SEM-1] owners never conflict (any queue)", () => {
       const own = owners(by, all);
       if (by.kind === "first") assert.ok(own.length <= 1);
       if (by.kind === "phase") assert.ok(own.length <= 1 || own.every(({ shared }) => shared));
-      if (by.kind === "permits") assert.ok(own.reduce((sum, { weight }) => sum + weight, 0) <= by.permits);
+      if (by.kind === "permits")
+        assert.ok(own.reduce((sum, { weight }) => sum + weight, 0) <= by.permits);
     }),
     { numRuns: 2_000 },
   );
@@ -42,9 +45,12 @@ test("[SEL-23] no arrival and no departure takes ownership from an owner (any qu
     fc.property(rule, queue, fc.nat(), fc.boolean(), (by, all, which, arrives) => {
       const before = new Set(owners(by, all).map(({ key }) => key));
       const gone = all[which % Math.max(1, all.length)];
-      const changed = arrives ? [...all, { key: "new", shared: which % 2 === 0, weight: 1 }] : all.filter((each) => each !== gone);
+      const changed = arrives
+        ? [...all, { key: "new", shared: which % 2 === 0, weight: 1 }]
+        : all.filter((each) => each !== gone);
       const after = new Set(owners(by, changed).map(({ key }) => key));
-      for (const key of before) assert.ok(after.has(key) || key === gone?.key, `${key} was demoted`);
+      for (const key of before)
+        assert.ok(after.has(key) || key === gone?.key, `${key} was demoted`);
     }),
     { numRuns: 2_000 },
   );

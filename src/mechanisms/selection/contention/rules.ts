@@ -35,7 +35,9 @@ function obstacle(rule: Rule, byAge: readonly Contender[], at: number): Contende
     case "first":
       return byAge[at - 1];
     case "phase":
-      return mine?.shared === true ? byAge.slice(0, at).findLast((older) => !older.shared) : byAge[at - 1];
+      return mine?.shared === true
+        ? byAge.slice(0, at).findLast((older) => !older.shared)
+        : byAge[at - 1];
     case "permits": {
       const taken = byAge.slice(0, at + 1).reduce((sum, each) => sum + each.weight, 0);
       return taken <= rule.permits ? undefined : byAge[at - 1];

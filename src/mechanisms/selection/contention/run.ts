@@ -9,7 +9,9 @@ export interface Holding {
   readonly signal: AbortSignal;
 }
 
-export type Ran<T> = { readonly ok: true; readonly value: T; readonly token: FencingToken } | NotHeld;
+export type Ran<T> =
+  | { readonly ok: true; readonly value: T; readonly token: FencingToken }
+  | NotHeld;
 
 /** Acquires, runs `work`, releases; answers why not if it is not acquired. Throws what `work` throws. */
 export async function tryRun<T>(

@@ -14,10 +14,16 @@ export interface Transition {
 }
 
 /** Follows the object until `signal` aborts. Bound: as `Keyspace.watch`; nothing is dropped. */
-export async function* transitions(on: Contended, signal?: AbortSignal | undefined): AsyncGenerator<Transition, void> {
+export async function* transitions(
+  on: Contended,
+  signal?: AbortSignal | undefined,
+): AsyncGenerator<Transition, void> {
   const { keyspace, prefix } = on.plane;
   const from = (prefix + on.prefix) as Bytes;
-  for await (const batch of keyspace.watch({ key: from, end: prefixEnd(from), prevKv: true }, { signal })) {
+  for await (const batch of keyspace.watch(
+    { key: from, end: prefixEnd(from), prevKv: true },
+    { signal },
+  )) {
     for (const event of batch.events) {
       const key = event.kv.key.slice(prefix.length) as Bytes;
       if (isContender(on.prefix, key)) yield transitionOf(event, key);

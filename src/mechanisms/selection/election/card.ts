@@ -10,7 +10,8 @@ export const electionCard: Card = {
     shape: "centralised: the keyspace orders the contenders",
     what: "which one of several leads",
     how: "candidates by create revision; the oldest leads",
-    failure: "a dead or cut-off owner's lease ends and its key goes; its token is refused from then on",
+    failure:
+      "a dead or cut-off owner's lease ends and its key goes; its token is refused from then on",
     speed: "a dead leader is replaced when its lease ends",
   },
   guarantee: "at most one leader by the engine's order; the token is its epoch",
@@ -27,6 +28,6 @@ export const electionCard: Card = {
   ],
   layout: [
     "election/<name>/<lease in hex>[-<n>]",
-    "value: JSON {\"layout\":1,\"service\",\"host\",\"pid\",\"label\",\"since\",\"value\"}",
+    'value: JSON {"layout":1,"service","host","pid","label","since","value"}',
   ],
 };

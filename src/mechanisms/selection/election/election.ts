@@ -35,18 +35,30 @@ export interface Leadership extends AsyncDisposable {
 export interface ElectionHandle {
   readonly name: string;
   /** Waits until this process leads. Throws ABORTED (definite) if `signal` aborts first. */
-  campaign(options?: { readonly value?: string | undefined; readonly signal?: AbortSignal | undefined }): Promise<Leadership>;
+  campaign(options?: {
+    readonly value?: string | undefined;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<Leadership>;
   /** Campaigns, runs `work`, campaigns again after a loss, until `signal` aborts or `work` returns. */
-  lead(work: (holding: Holding) => void | Promise<void>, options: { readonly signal: AbortSignal; readonly value?: string | undefined }): Promise<void>;
+  lead(
+    work: (holding: Holding) => void | Promise<void>,
+    options: { readonly signal: AbortSignal; readonly value?: string | undefined },
+  ): Promise<void>;
   /** Who leads now. */
   leader(): Promise<Party | undefined>;
   /** Who leads, now and at every change. */
-  observe(options?: { readonly signal?: AbortSignal | undefined }): AsyncGenerator<Party | undefined, void>;
+  observe(options?: {
+    readonly signal?: AbortSignal | undefined;
+  }): AsyncGenerator<Party | undefined, void>;
   explain(): Promise<Explanation>;
 }
 
 /** The election called `name`. No I/O. Throws INVALID for an empty name. */
-export function election(on: OnCommitment, name: Name, options: ElectionOptions = {}): ElectionHandle {
+export function election(
+  on: OnCommitment,
+  name: Name,
+  options: ElectionOptions = {},
+): ElectionHandle {
   const called = nameText(name, "election");
   const raw = options.etcdName === true;
   const plane = on.commitment;
@@ -57,9 +69,18 @@ export function election(on: OnCommitment, name: Name, options: ElectionOptions 
     rule: { kind: "first" },
   };
   const campaign: ElectionHandle["campaign"] = async (given = {}) => {
-    const said = { label: options.label, value: given.value, raw: raw ? utf8(given.value ?? "") : undefined };
+    const said = {
+      label: options.label,
+      value: given.value,
+      raw: raw ? utf8(given.value ?? "") : undefined,
+    };
     const held = await acquire(contended, said, { waitMs: Infinity, signal: given.signal });
-    if (!held.ok) throw fail("BUG", { object: contended.object, what: "an endless wait ended", remedy: "Report this." });
+    if (!held.ok)
+      throw fail("BUG", {
+        object: contended.object,
+        what: "an endless wait ended",
+        remedy: "Report this.",
+      });
     return leadership(contended, held, raw);
   };
   const leader = async (): Promise<Party | undefined> => (await explain(contended)).holders[0];
@@ -85,7 +106,11 @@ function leadership(on: Contended, held: Held, raw: boolean): Leadership {
       const args = { key: held.key, created: held.created, value: said, raw };
       const { result } = await on.plane.keyspace.run(proclaim, args, { prefix: on.plane.prefix });
       if (result.done) return;
-      throw fail("LOST", { object: on.object, what: "this process no longer leads", remedy: "Campaign again." });
+      throw fail("LOST", {
+        object: on.object,
+        what: "this process no longer leads",
+        remedy: "Campaign again.",
+      });
     },
     resign: () => held.release(),
     [Symbol.asyncDispose]: () => held.release(),

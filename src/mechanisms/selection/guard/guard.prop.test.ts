@@ -15,7 +15,9 @@ test("[GRD-1] [GRD-2] [GRD-3] higher wins, equal only for the same holder, lower
 });
 
 test("[GRD-3] accepted tokens never fall, whatever is tried (any sequence)", () => {
-  const tries = fc.array(fc.record({ token: fc.integer({ min: 1, max: 9 }), holder: fc.constantFrom("a", "b") }));
+  const tries = fc.array(
+    fc.record({ token: fc.integer({ min: 1, max: 9 }), holder: fc.constantFrom("a", "b") }),
+  );
   fc.assert(
     fc.property(tries, (all) => {
       const resource = guard("file report");

@@ -10,7 +10,8 @@ export const lockCard: Card = {
     shape: "centralised: the keyspace orders the contenders",
     what: "which one of several may act",
     how: "contenders by create revision; the oldest owns; each waits for the one before it",
-    failure: "a dead or cut-off owner's lease ends and its key goes; its token is refused from then on",
+    failure:
+      "a dead or cut-off owner's lease ends and its key goes; its token is refused from then on",
     speed: "one round trip and one shared flush when free; one wake-up per release",
   },
   guarantee: "at most one owner by the engine's order; tokens grow with every owner",
@@ -27,6 +28,6 @@ export const lockCard: Card = {
   ],
   layout: [
     "lock/<name>/<lease in hex>[-<n>]",
-    "value: JSON {\"layout\":1,\"service\",\"host\",\"pid\",\"label\",\"since\"}",
+    'value: JSON {"layout":1,"service","host","pid","label","since"}',
   ],
 };

@@ -51,7 +51,10 @@ export interface LockHandle {
   /** Runs `work` while holding, or answers why not. */
   tryRun<T>(work: (holding: Holding) => T | Promise<T>, options?: AcquireOptions): Promise<Ran<T>>;
   /** Holds for `ttlMs` without a session; `id` lets any process extend or release it. Answers why not if it is held. */
-  lease(options: { readonly ttlMs: number; readonly signal?: AbortSignal | undefined }): Promise<LockLease | NotHeld>;
+  lease(options: {
+    readonly ttlMs: number;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<LockLease | NotHeld>;
   /** Moves a lease's end to `ttlMs` from now. Throws EXPIRED (definite) if it has ended. */
   extendLease(id: string, ttlMs: number): Promise<{ readonly expiresAt: number }>;
   /** Ends a lease; false if it had ended. */
@@ -69,21 +72,29 @@ export function lock(on: OnCommitment, name: Name, options: LockOptions = {}): L
   const prefix = options.etcdName === true ? utf8(`${called}/`) : contenderPrefix("lock", called);
   const contended: Contended = { plane, object: `lock ${called}`, prefix, rule: { kind: "first" } };
   const claim = { label: options.label };
-  const tryAcquire = (given?: AcquireOptions): Promise<Held | NotHeld> => acquire(contended, claim, given);
+  const tryAcquire = (given?: AcquireOptions): Promise<Held | NotHeld> =>
+    acquire(contended, claim, given);
   return {
     name: called,
     tryAcquire,
     acquire: async (given) => {
       const held = await tryAcquire({ ...given, waitMs: Infinity });
-      if (!held.ok) throw fail("BUG", { object: contended.object, what: "an endless wait ended", remedy: "Report this." });
+      if (!held.ok)
+        throw fail("BUG", {
+          object: contended.object,
+          what: "an endless wait ended",
+          remedy: "Report this.",
+        });
       return held;
     },
     tryRun: (work, given = {}) => tryRun(tryAcquire, work, given),
     lease: (given) => lease(contended, claim.label, given),
     extendLease: async (id, ttlMs) =>
-      (await plane.keyspace.run(extend, { key: prefix + id, ttlMs }, { prefix: plane.prefix })).result,
+      (await plane.keyspace.run(extend, { key: prefix + id, ttlMs }, { prefix: plane.prefix }))
+        .result,
     releaseLease: async (id) =>
-      (await plane.keyspace.run(leave, { key: prefix + id, created: 0 }, { prefix: plane.prefix })).result.left,
+      (await plane.keyspace.run(leave, { key: prefix + id, created: 0 }, { prefix: plane.prefix }))
+        .result.left,
     watch: (given) => transitions(contended, given?.signal),
     explain: () => explain(contended),
   };
@@ -98,8 +109,19 @@ async function lease(
   const id = id63(plane.entropy).toString(16);
   const key = (on.prefix + id) as Bytes;
   const record = { layout: 1 as const, ...plane.identity, label };
-  const args = { prefix: on.prefix, key, lease: "0", record, rule: on.rule, queue: false, ttlMs: given.ttlMs };
-  const { result } = await plane.keyspace.run(enter, args, { signal: given.signal, prefix: plane.prefix });
+  const args = {
+    prefix: on.prefix,
+    key,
+    lease: "0",
+    record,
+    rule: on.rule,
+    queue: false,
+    ttlMs: given.ttlMs,
+  };
+  const { result } = await plane.keyspace.run(enter, args, {
+    signal: given.signal,
+    prefix: plane.prefix,
+  });
   if (result.state !== "owns") return notHeld(on, result, "held");
   return {
     ok: true,

@@ -10,7 +10,8 @@ export const rwlockCard: Card = {
     shape: "centralised: the keyspace orders the contenders",
     what: "whether several read together or one writes alone",
     how: "phases by create revision: a reader waits for older writers, a writer for all older",
-    failure: "a dead or cut-off owner's lease ends and its key goes; its token is refused from then on",
+    failure:
+      "a dead or cut-off owner's lease ends and its key goes; its token is refused from then on",
     speed: "as a lock",
   },
   guarantee: "no writer together with anyone else; neither side starves",
@@ -26,6 +27,6 @@ export const rwlockCard: Card = {
   ],
   layout: [
     "rwlock/<name>/<lease in hex>[-<n>]",
-    "value: JSON {\"layout\":1,\"service\",\"host\",\"pid\",\"label\",\"since\",\"mode\"}",
+    'value: JSON {"layout":1,"service","host","pid","label","since","mode"}',
   ],
 };

@@ -26,7 +26,11 @@ export interface RwLockHandle {
 }
 
 /** The read/write lock called `name`. No I/O. Throws INVALID for an empty name. */
-export function rwlock(on: OnCommitment, name: Name, options: { readonly label?: string | undefined } = {}): RwLockHandle {
+export function rwlock(
+  on: OnCommitment,
+  name: Name,
+  options: { readonly label?: string | undefined } = {},
+): RwLockHandle {
   const called = nameText(name, "rwlock");
   const contended: Contended = {
     plane: on.commitment,

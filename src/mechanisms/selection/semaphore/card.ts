@@ -10,7 +10,8 @@ export const semaphoreCard: Card = {
     shape: "centralised: the keyspace orders the contenders",
     what: "which of several may share a fixed number of permits",
     how: "the longest prefix by create revision whose weights fit the permits",
-    failure: "a dead or cut-off owner's lease ends and its key goes; its token is refused from then on",
+    failure:
+      "a dead or cut-off owner's lease ends and its key goes; its token is refused from then on",
     speed: "as a lock; a release wakes every waiter",
   },
   guarantee: "owners together hold at most the permits; a heavy claim is not overtaken",
@@ -26,6 +27,6 @@ export const semaphoreCard: Card = {
   ],
   layout: [
     "semaphore/<name>/<lease in hex>[-<n>]",
-    "value: JSON {\"layout\":1,\"service\",\"host\",\"pid\",\"label\",\"since\",\"weight\"}",
+    'value: JSON {"layout":1,"service","host","pid","label","since","weight"}',
   ],
 };

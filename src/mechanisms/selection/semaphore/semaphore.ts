@@ -30,7 +30,9 @@ export type Resized =
 export interface SemaphoreHandle {
   readonly name: string;
   /** Takes `weight` permits (default 1); an answer either way. Throws INVALID if that is more than there are. */
-  tryAcquire(options?: AcquireOptions & { readonly weight?: number | undefined }): Promise<Held | NotHeld>;
+  tryAcquire(
+    options?: AcquireOptions & { readonly weight?: number | undefined },
+  ): Promise<Held | NotHeld>;
   /** Stores another number of permits; refused (`in-use`) while anybody holds or waits. */
   resize(permits: number): Promise<Resized>;
   watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncGenerator<Transition, void>;
@@ -38,7 +40,11 @@ export interface SemaphoreHandle {
 }
 
 /** The semaphore called `name`. No I/O. Throws INVALID for an empty name or permits that are no positive integer. */
-export function semaphore(on: OnCommitment, name: Name, options: SemaphoreOptions): SemaphoreHandle {
+export function semaphore(
+  on: OnCommitment,
+  name: Name,
+  options: SemaphoreOptions,
+): SemaphoreHandle {
   const called = nameText(name, "semaphore");
   const object = `semaphore ${called}`;
   const { permits, label } = options;
@@ -54,7 +60,11 @@ export function semaphore(on: OnCommitment, name: Name, options: SemaphoreOption
     tryAcquire: async (given = {}) => {
       const weight = given.weight ?? 1;
       if (!Number.isSafeInteger(weight) || weight < 1 || weight > permits) {
-        throw fail("INVALID", { object, what: `weight is ${weight}`, remedy: `Give a whole number from 1 to ${permits}.` });
+        throw fail("INVALID", {
+          object,
+          what: `weight is ${weight}`,
+          remedy: `Give a whole number from 1 to ${permits}.`,
+        });
       }
       return acquire(contended, { label, weight }, given);
     },
@@ -73,5 +83,9 @@ export function semaphore(on: OnCommitment, name: Name, options: SemaphoreOption
 
 function requirePermits(object: string, permits: number): void {
   if (Number.isSafeInteger(permits) && permits >= 1) return;
-  throw fail("INVALID", { object, what: `permits is ${permits}`, remedy: "Give a positive whole number." });
+  throw fail("INVALID", {
+    object,
+    what: `permits is ${permits}`,
+    remedy: "Give a positive whole number.",
+  });
 }
