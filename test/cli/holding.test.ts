@@ -57,7 +57,7 @@ describe("holding things from a shell", () => {
 
   test("[CLI-13] SIGTERM to the CLI ends the command and passes its end on (one server)", async () => {
     const holder = shell.start(
-      "quorate lock polite -- sh -c 'trap \"exit 9\" TERM; echo on; sleep 60 & wait'",
+      "quorate lock polite -- sh -c 'trap \"exit 9\" TERM; sleep 60 & echo on; wait'",
     );
     await holder.until(/^on$/m);
     holder.signal("SIGTERM");
