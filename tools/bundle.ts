@@ -81,6 +81,7 @@ async function main(): Promise<void> {
     entryPoints: {
       index: join(compiled, "sdk", "index.js"),
       selection: join(compiled, "sdk", "selection.js"),
+      etcd: join(compiled, "sdk", "etcd.js"),
       server: join(compiled, "server", "index.js"),
     },
     outdir: target,

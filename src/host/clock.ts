@@ -16,3 +16,9 @@ export const hostClock: Clock = {
     setImmediate(fire);
   },
 };
+
+/** Time for what goes on in the background: it does not keep the process alive. */
+export const idleClock: Clock = {
+  ...hostClock,
+  after: (delayMs, fire) => hostClock.after(delayMs, fire, { idle: true }),
+};

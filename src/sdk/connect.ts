@@ -11,12 +11,15 @@ import { shortfall } from "../contract/guarantee.ts";
 import type { Keyspace } from "../contract/keyspace.ts";
 import { procedureSet } from "../contract/procedure.ts";
 import { prng } from "../base/prng.ts";
-import { hostClock } from "../host/clock.ts";
+import { hostClock, idleClock } from "../host/clock.ts";
 import { hostEntropy } from "../host/entropy.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Evaluate } from "../engines/optimistic/pump.ts";
+import type { RemoteOptions } from "../engines/remote/remote.ts";
 import type { Address } from "../ports/network.ts";
+import type { Engine } from "./engine.ts";
 import type { LazyKeyspace } from "./lazy.ts";
 import { lazyKeyspace } from "./lazy.ts";
+import type { PlaneOptions } from "./plane.ts";
 import { Quorate } from "./quorate.ts";
 
 /** How a connection is made. */
@@ -68,16 +71,14 @@ const LAZY = Symbol.for("quorate.lazy");
 const DEFAULT_URL = "file:.quorate";
 const DEFAULT_PORT = 2379;
 
-async function connectTo(url?: string, options: ConnectOptions = {}): Promise<Quorate> {
-  const target = url ?? process.env["QUORATE_URL"] ?? DEFAULT_URL;
-  return attended(
-    new Quorate(await openChecked(target, options), quorateOptions(options)),
-    options,
-  );
+async function connectTo(url?: string | Engine, options: ConnectOptions = {}): Promise<Quorate> {
+  const engine = engineOf(url ?? process.env["QUORATE_URL"] ?? DEFAULT_URL, options);
+  const keyspace = await openChecked(engine, options);
+  return attended(new Quorate(keyspace, quorateOptions(engine, options)), options);
 }
 
-async function openChecked(url: string, options: ConnectOptions): Promise<Keyspace> {
-  const keyspace = await open(url, options);
+async function openChecked(engine: Engine, options: ConnectOptions): Promise<Keyspace> {
+  const keyspace = await engine.open(options.signal);
   try {
     demand(keyspace, options.atLeast ?? {});
   } catch (error) {
@@ -87,14 +88,15 @@ async function openChecked(url: string, options: ConnectOptions): Promise<Keyspa
   return keyspace;
 }
 
-function connectLazily(url: string, options: ConnectOptions = {}): LazyQuorate {
+function connectLazily(url: string | Engine, options: ConnectOptions = {}): LazyQuorate {
+  const engine = engineOf(url, options);
   const global = globalThis as { [LAZY]?: Map<string, LazyQuorate> };
   const connections = (global[LAZY] ??= new Map<string, LazyQuorate>());
-  const found = connections.get(url);
+  const found = connections.get(engine.label);
   if (found !== undefined && !found.commitment.closing.aborted) return found;
-  const keyspace = lazyKeyspace(url, HOPED, () => openChecked(url, options));
-  const made = attended(new LazyQuorate(keyspace, quorateOptions(options)), options);
-  connections.set(url, made);
+  const keyspace = lazyKeyspace(engine.label, HOPED, () => openChecked(engine, options));
+  const made = attended(new LazyQuorate(keyspace, quorateOptions(engine, options)), options);
+  connections.set(engine.label, made);
   return made;
 }
 
@@ -108,7 +110,7 @@ const HOPED: Guarantee = {
 };
 
 /**
- * Connects to `url`, or to QUORATE_URL, or to `file:.quorate`. Throws UNAVAILABLE, GUARANTEE, DATA_DIR_IN_USE, CONFIG.
+ * Connects to `url` or an engine, or to QUORATE_URL, or to `file:.quorate`. Throws UNAVAILABLE, GUARANTEE, DATA_DIR_IN_USE, CONFIG.
  * `connect.lazy(url)` returns at once and connects at the first call, one connection per url in a process.
  */
 export const connect: typeof connectTo & { readonly lazy: typeof connectLazily } = Object.assign(
@@ -118,8 +120,19 @@ export const connect: typeof connectTo & { readonly lazy: typeof connectLazily }
   },
 );
 
-function quorateOptions(options: ConnectOptions): ConstructorParameters<typeof Quorate>[1] {
+function quorateOptions(
+  engine: Engine,
+  options: ConnectOptions,
+): ConstructorParameters<typeof Quorate>[1] {
+  const actOnDeadlines: PlaneOptions["onSession"] = (plane, session) => {
+    const acting = import("./foreign-reactor.ts").then(({ reactWhileHeld }) =>
+      reactWhileHeld(plane, session),
+    );
+    // What it meets is met by the next look, here or in another process.
+    acting.catch(() => {});
+  };
   return {
+    onSession: engine.foreign ? actOnDeadlines : undefined,
     identity: { service: options.service ?? programName(), host: hostname(), pid: process.pid },
     sessionTtlMs: options.sessionTtlMs ?? 10_000,
     accept: options.accept,
@@ -157,34 +170,52 @@ function demand(keyspace: Keyspace, needed: Requirement): void {
   });
 }
 
-async function open(url: string, options: ConnectOptions): Promise<Keyspace> {
-  const scheme = /^([a-z]+):/.exec(url)?.[1];
-  switch (scheme) {
+/** The engine that a url names, or the one that was given. No I/O. */
+function engineOf(given: string | Engine, options: ConnectOptions): Engine {
+  if (typeof given !== "string") return given;
+  const url = given;
+  const own = (open: Engine["open"]): Engine => ({ label: url, foreign: false, open });
+  switch (/^([a-z]+):/.exec(url)?.[1]) {
     case "memory":
-      return await openEmbedded(undefined, "memory:", options);
+      return own(() => openEmbedded(undefined, "memory:", options));
     case "file":
-      return await openEmbedded(filePath(url), url, options);
+      return own(() => openEmbedded(filePath(url), url, options));
     case "quorate":
-      return await openOverWire(url, options);
+      return own((signal) => openOverWire(url, options, signal));
+    case "etcd":
+      return {
+        label: url,
+        foreign: true,
+        open: async (signal) => (await import("./etcd.ts")).etcdFromUrl(url).open(signal),
+      };
     default:
       throw fail("CONFIG", {
         object: `url ${url}`,
         what: "has a scheme that is not known here",
-        remedy: "Use memory:, file:DIRECTORY or quorate://HOST:PORT.",
+        remedy: "Use memory:, file:DIRECTORY, quorate://HOST:PORT or etcd://HOST:PORT.",
       });
   }
+}
+
+/** Evaluates in this process what the engine at the other end does not know. */
+function evaluator(): RemoteOptions["evaluate"] {
+  let made: Promise<Evaluate> | undefined;
+  return async (keyspace, procedure, args, options) => {
+    made ??= Promise.all([
+      import("../engines/optimistic/pump.ts"),
+      import("../engines/optimistic/time.ts"),
+    ]).then(([{ optimistic }, { keyspaceTime }]) => {
+      const now = keyspaceTime(keyspace, hostClock);
+      return optimistic(keyspace, { clock: hostClock, entropy: hostEntropy, now });
+    });
+    return (await made)(procedure, args, options);
+  };
 }
 
 function filePath(url: string): string {
   const path = url.slice("file:".length).replace(/^\/\//, "");
   return resolve(path === "" ? ".quorate" : path);
 }
-
-/** Time for what goes on in the background of a connection: it does not keep the process alive. */
-const idleClock: Clock = {
-  ...hostClock,
-  after: (delayMs, fire) => hostClock.after(delayMs, fire, { idle: true }),
-};
 
 async function openEmbedded(
   directory: string | undefined,
@@ -210,7 +241,12 @@ async function openEmbedded(
   });
   const guarantee: Guarantee =
     directory === undefined ? embedded.MEMORY_GUARANTEE : embedded.FILE_GUARANTEE;
-  const keyspace = embedded.embeddedKeyspace({ driver, clock: hostClock, guarantee });
+  const keyspace = embedded.embeddedKeyspace({
+    driver,
+    clock: hostClock,
+    guarantee,
+    evaluate: evaluator(),
+  });
   const reacting = new AbortController();
   const close = keyspace.close.bind(keyspace);
   void react(keyspace, idleClock, fireDue(procedures, prefixed), reacting.signal);
@@ -223,7 +259,11 @@ async function openEmbedded(
   };
 }
 
-async function openOverWire(url: string, options: ConnectOptions): Promise<Keyspace> {
+async function openOverWire(
+  url: string,
+  options: ConnectOptions,
+  signal: AbortSignal | undefined,
+): Promise<Keyspace> {
   const [{ openRemote, REMOTE_GUARANTEE }, { hostNetwork }] = await Promise.all([
     import("../engines/remote/remote.ts"),
     import("../host/network.ts"),
@@ -237,8 +277,9 @@ async function openOverWire(url: string, options: ConnectOptions): Promise<Keysp
       label: url,
       guarantee: REMOTE_GUARANTEE,
       program: options.service ?? programName(),
+      evaluate: evaluator(),
     },
-    options.signal,
+    signal,
   );
 }
 

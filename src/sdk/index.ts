@@ -1,6 +1,7 @@
 /** What `import … from "quorate"` gives. */
 export { connect } from "./connect.ts";
 export type { ConnectOptions, LazyQuorate, Logger } from "./connect.ts";
+export type { Engine } from "./engine.ts";
 export type { ConnectionState } from "./states.ts";
 export { Quorate } from "./quorate.ts";
 export { QuorateError } from "../base/errors.ts";

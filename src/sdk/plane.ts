@@ -12,6 +12,8 @@ import { openSession } from "../mechanisms/membership/session/session.ts";
 export interface PlaneOptions {
   readonly identity: Identity;
   readonly sessionTtlMs: number;
+  /** Told of each session that is opened. */
+  readonly onSession?: ((plane: CommitmentPlane, session: Session) => void) | undefined;
 }
 
 /** A plane that its connection can close. */
@@ -37,6 +39,8 @@ export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): Owne
       if (!closing.signal.aborted) for (const listener of lostListeners) listener(signal.reason);
     };
     signal.addEventListener("abort", onLost, { once: true });
+    current = opened;
+    options.onSession?.(plane, opened);
     return opened;
   };
 
@@ -51,7 +55,7 @@ export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): Owne
     current = await unlessAborted(opening, signal);
     return current;
   };
-  return {
+  const plane: OwnedPlane = {
     keyspace,
     clock: hostClock,
     entropy: hostEntropy,
@@ -89,6 +93,7 @@ export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): Owne
       clearInterval(alive);
     },
   };
+  return plane;
 }
 
 /** Waits for a shared attempt; aborting stops this wait, not the attempt, which others may need. */

@@ -17,16 +17,21 @@ const PAGE = 64;
 /** Longest time without a look, ms: bounds the delay after a missed change. */
 const LOOK_MS = 1_000;
 
-/** Follows the due index of `keyspace` until `signal` aborts. `fire` is the procedure of `fireDue`. */
+/**
+ * Follows the due index of `keyspace` until `signal` aborts. `fire` is the procedure of `fireDue`; `wait` says how to
+ * wait before the next look, by default until the time is over or the index changes.
+ */
 export async function react(
   keyspace: Keyspace,
   clock: Clock,
   fire: Procedure<FireArgs, string>,
   signal: AbortSignal,
+  wait: (waitMs: number) => Promise<void> = (waitMs) =>
+    waitForChange(keyspace, clock, waitMs, signal),
 ): Promise<void> {
   while (!signal.aborted) {
     const waitMs = await fireFront(keyspace, fire, signal).catch(() => LOOK_MS);
-    if (!signal.aborted && waitMs > 0) await waitForChange(keyspace, clock, waitMs, signal);
+    if (!signal.aborted && waitMs > 0) await wait(waitMs);
   }
 }
 

@@ -9,6 +9,10 @@ import type { Keyspace } from "../../src/contract/keyspace.ts";
 import type { ConnectOptions } from "../../src/sdk/index.ts";
 import { connect } from "../../src/sdk/index.ts";
 import { Quorate } from "../../src/sdk/quorate.ts";
+import { hostClock } from "../../src/host/clock.ts";
+import { hostEntropy } from "../../src/host/entropy.ts";
+import { slowTwin } from "../../src/verify/slow-twin.ts";
+import { etcdMissing, startEtcd } from "./etcd-process.ts";
 import { startServer } from "../../src/server/index.ts";
 
 export interface OpenArm {
@@ -19,17 +23,24 @@ export interface OpenArm {
 
 export interface Arm {
   readonly name: string;
+  /** Why it cannot run here. */
+  readonly skip?: string | false | undefined;
   open(): Promise<OpenArm>;
 }
 
 /** Connections over one embedded engine: they share it, so only the arm closes it. */
-async function embedded(url: string, options: ConnectOptions): Promise<OpenArm> {
+async function embedded(
+  url: string,
+  options: ConnectOptions,
+  seen: (keyspace: Keyspace) => Keyspace = (keyspace) => keyspace,
+): Promise<OpenArm> {
   const owner = await connect(url, options);
-  const shared: Keyspace = { ...owner.commitment.keyspace, close: () => Promise.resolve() };
+  const close = (): Promise<void> => Promise.resolve();
   const clients: Quorate[] = [];
   return {
     client: (service, sessionTtlMs = 10_000) => {
       const identity = { service, host: "here", pid: process.pid };
+      const shared = { ...seen(owner.commitment.keyspace), close };
       const q = new Quorate(shared, { identity, sessionTtlMs });
       clients.push(q);
       return Promise.resolve(q);
@@ -83,4 +94,33 @@ export const serverArm: Arm = {
   },
 };
 
-export const arms: readonly Arm[] = [memoryArm, strictArm, fileArm, serverArm];
+/** An engine without procedures behind a slow wire: each client evaluates for itself. */
+export const slowArm: Arm = {
+  name: "slow twin",
+  open: () =>
+    embedded("memory:", {}, (keyspace) =>
+      slowTwin(keyspace, { clock: hostClock, entropy: hostEntropy }),
+    ),
+};
+
+export const etcdArm: Arm = {
+  name: "etcd",
+  skip: etcdMissing,
+  open: async () => {
+    const server = await startEtcd();
+    const clients: Quorate[] = [];
+    return {
+      client: async (service, sessionTtlMs = 10_000) => {
+        const q = await connect(`etcd://${server.endpoint}`, { service, sessionTtlMs });
+        clients.push(q);
+        return q;
+      },
+      close: async () => {
+        for (const each of clients) await each.close();
+        await server.stop();
+      },
+    };
+  },
+};
+
+export const arms: readonly Arm[] = [memoryArm, strictArm, fileArm, serverArm, slowArm, etcdArm];

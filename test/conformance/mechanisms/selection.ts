@@ -32,7 +32,7 @@ async function untilWaiting(
 }
 
 export function mechanismConformance(arm: Arm): void {
-  describe(`selection over ${arm.name}`, { timeout: 60_000 }, () => {
+  describe(`selection over ${arm.name}`, { timeout: 60_000, skip: arm.skip ?? false }, () => {
     let open: OpenArm;
     let a: Quorate;
     let b: Quorate;
