@@ -83,7 +83,7 @@ export class Leases {
 
   remainingMs(id: bigint, nowMs: number): number {
     const lease = this.#byId.get(id);
-    return lease === undefined ? -1 : Math.max(0, lease.endsAt - nowMs);
+    return lease === undefined ? -1 : Math.max(0, Math.round(lease.endsAt - nowMs));
   }
 
   /** Every lease begins its full time now, unless its end has begun: after recovery or a change of leader. */

@@ -12,7 +12,7 @@ import { Quorate } from "../../src/sdk/quorate.ts";
 import { hostClock } from "../../src/host/clock.ts";
 import { hostEntropy } from "../../src/host/entropy.ts";
 import { slowTwin } from "../../src/verify/slow-twin.ts";
-import { etcdMissing, startEtcd } from "./etcd-process.ts";
+import { etcdMissing, startEtcd } from "../etcd/etcd-process.ts";
 import { startServer } from "../../src/server/index.ts";
 
 export interface OpenArm {

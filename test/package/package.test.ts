@@ -13,6 +13,7 @@ const PACKED_BYTES_MAX = 5 << 20;
 /** A program that names what users name; its types must hold with the strictest settings. */
 const CONSUMER = `import { connect, QuorateError } from "quorate";
 import type { Guarantee } from "quorate";
+import { etcd } from "quorate/etcd";
 import { guard, lock } from "quorate/selection";
 import { startServer } from "quorate/server";
 
@@ -25,7 +26,7 @@ await held.release();
 await q.close();
 await server.close();
 const refused: unknown = await connect("nonsense:").catch((error: unknown) => error);
-console.log(given, token > 0, QuorateError.is(refused), typeof guard);
+console.log(given, token > 0, QuorateError.is(refused), typeof guard, etcd().label);
 `;
 
 const TSCONFIG = {
@@ -149,6 +150,16 @@ describe("the package", { timeout: 120_000 }, () => {
         encoding: "utf8",
       });
       assert.match(help, /TIMEOUT/);
+      const missing = `
+        const { connect } = await import("quorate");
+        const { code, outcome, failure } = await connect("etcd://127.0.0.1:1").catch((e) => e);
+        console.log(code, outcome, failure.remedy);
+      `;
+      const said = execFileSync(process.execPath, ["--input-type=module", "-e", missing], {
+        cwd: alone,
+        encoding: "utf8",
+      });
+      assert.equal(said, "ENGINE_MISSING definite Run npm install @grpc/grpc-js.\n");
     } finally {
       rmSync(alone, { recursive: true, force: true });
     }
@@ -163,7 +174,7 @@ describe("the package", { timeout: 120_000 }, () => {
     const printed = execFileSync(process.execPath, [join(folder, "program.js")], {
       encoding: "utf8",
     });
-    assert.equal(printed, "linearizable true true function\n");
+    assert.equal(printed, "linearizable true true function etcd://127.0.0.1:2379\n");
   });
 
   test("[PKG-5] what is not exported cannot be imported", async () => {

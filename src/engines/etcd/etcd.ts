@@ -83,9 +83,17 @@ class Etcd implements Keyspace {
     options?: CallOptions,
   ): Promise<contract.ResponseOf[R["kind"]]> {
     if (this.#state === "closed") return Promise.reject(this.#closedError());
-    return pending(this.#options.clock, this.label, request, options, (state, done) => {
-      void this.#attempts(request, state).then(done);
-    });
+    let wanted = true;
+    return pending(
+      this.#options.clock,
+      this.label,
+      request,
+      options,
+      (state, done) => {
+        void this.#attempts(request, state, () => wanted && this.#state !== "closed").then(done);
+      },
+      () => (wanted = false),
+    );
   }
 
   watch(...[request, options]: Parameters<Keyspace["watch"]>): ReturnType<Keyspace["watch"]> {
@@ -131,7 +139,11 @@ class Etcd implements Keyspace {
   }
 
   /** Sends until there is an answer, or one that must not be asked for again. */
-  async #attempts(request: contract.Request, state: { sent: boolean }): Promise<contract.Reply> {
+  async #attempts(
+    request: contract.Request,
+    state: { sent: boolean },
+    wanted: () => boolean,
+  ): Promise<contract.Reply> {
     for (let delayMs = RETRY_MS; ; delayMs = Math.min(RETRY_MAX_MS, 2 * delayMs)) {
       state.sent = true;
       try {
@@ -143,16 +155,12 @@ class Etcd implements Keyspace {
           return { ok: false, failure: asFailure(error, `${request.kind} at ${this.label}`) };
         if (error.code === UNAVAILABLE) this.#tell("suspended");
         const again = error.code === UNAVAILABLE && (error.unsent || !changesState(request));
-        if (!again || this.#isClosed())
-          return { ok: false, failure: this.#failure(request, error) };
-        state.sent = false;
+        state.sent = !again;
+        if (again && wanted()) await sleep(this.#options.clock, delayMs);
+        // Whoever was told that nothing happened must be right: a call that was given up is not sent again.
+        if (!again || !wanted()) return { ok: false, failure: this.#failure(request, error) };
       }
-      await sleep(this.#options.clock, delayMs);
     }
-  }
-
-  #isClosed(): boolean {
-    return this.#state === "closed";
   }
 
   #failure(request: contract.Request, status: GrpcStatus): Failure {

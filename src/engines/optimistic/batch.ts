@@ -106,7 +106,9 @@ class Batch {
     const used = new Map([...this.used, ...attempt.used]);
     const conditions = conditionsOf(used.values(), this.#revision);
     const writes = new Map([...this.writes, ...attempt.writes]);
-    if (Math.max(used.size, conditions.length, writes.size) > OPERATIONS_MAX) return false;
+    const largest = Math.max(used.size, conditions.length, writes.size);
+    // What only reads needs no transaction: reads of one revision are true by themselves.
+    if (writes.size > 0 && largest > OPERATIONS_MAX) return false;
     for (const write of attempt.writes.values()) {
       const known = attempt.existed(write.key) || this.writes.has(write.key);
       if (write.kind === "put" && !known) this.created.add(write.key);

@@ -170,6 +170,11 @@ class Pump {
       queue.cache = cache;
       return;
     }
+    if (Math.max(conditions.length, evaluation.used.size) > OPERATIONS_MAX) {
+      // Too much to validate what was cached: it is read again, at one revision.
+      queue.cache = undefined;
+      return;
+    }
     await this.#commit(queue, answered, evaluation);
   }
 

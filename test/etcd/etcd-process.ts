@@ -8,6 +8,9 @@ import { join } from "node:path";
 export interface EtcdProcess {
   /** `host:port` of its client side. */
   readonly endpoint: string;
+  /** SIGKILL; the data stays. */
+  kill(): Promise<void>;
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -30,23 +33,35 @@ async function freePort(): Promise<number> {
 }
 
 /** Starts etcd and resolves when it serves. */
-export async function startEtcd(flags: readonly string[] = []): Promise<EtcdProcess> {
+export async function startEtcd(): Promise<EtcdProcess> {
   const directory = mkdtempSync(join(tmpdir(), "quorate-etcd-"));
   const [client, peer] = [await freePort(), await freePort()];
   const endpoint = `127.0.0.1:${client}`;
-  const child = spawn(
-    "etcd",
-    [
-      `--data-dir=${directory}`,
-      `--listen-client-urls=http://${endpoint}`,
-      `--advertise-client-urls=http://${endpoint}`,
-      `--listen-peer-urls=http://127.0.0.1:${peer}`,
-      `--initial-advertise-peer-urls=http://127.0.0.1:${peer}`,
-      `--initial-cluster=default=http://127.0.0.1:${peer}`,
-      ...flags,
-    ],
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
+  const flags = [
+    `--data-dir=${directory}`,
+    `--listen-client-urls=http://${endpoint}`,
+    `--advertise-client-urls=http://${endpoint}`,
+    `--listen-peer-urls=http://127.0.0.1:${peer}`,
+    `--initial-advertise-peer-urls=http://127.0.0.1:${peer}`,
+    `--initial-cluster=default=http://127.0.0.1:${peer}`,
+  ];
+  let running = await launch(flags);
+  return {
+    endpoint,
+    kill: () => running.kill(),
+    restart: async () => {
+      await running.kill();
+      running = await launch(flags);
+    },
+    stop: async () => {
+      await running.kill();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(flags: readonly string[]): Promise<{ kill(): Promise<void> }> {
+  const child = spawn("etcd", flags, { stdio: ["ignore", "ignore", "pipe"] });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   // A test process that dies takes its etcd along.
   const kill = (): void => void child.kill("SIGKILL");
@@ -60,12 +75,10 @@ export async function startEtcd(flags: readonly string[] = []): Promise<EtcdProc
     void exited.then(() => reject(new Error(`etcd ended before it served:\n${said}`)));
   });
   return {
-    endpoint,
-    stop: async () => {
+    kill: async () => {
       kill();
       await exited;
       process.removeListener("exit", kill);
-      rmSync(directory, { recursive: true, force: true });
     },
   };
 }
