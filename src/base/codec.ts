@@ -34,6 +34,10 @@ export class ByteWriter {
   reset(): void {
     this.#length = 0;
   }
+  /** Forgets what was written after the first `length` bytes. */
+  truncate(length: number): void {
+    this.#length = length;
+  }
   u8(value: number): void {
     this.#room(1);
     this.#array[this.#length++] = value;

@@ -4,6 +4,9 @@ import { connect } from "node:net";
 import { fail } from "../base/errors.ts";
 import type { Address, ByteStream, Network, StreamHandler } from "../ports/network.ts";
 
+/** Silence after which the system asks the other side for a sign. */
+const KEEPALIVE_MS = 30_000;
+
 /** Makes a stream of an open socket; `attach` gets it before any byte arrives. */
 export function streamOf(
   socket: Socket,
@@ -11,6 +14,8 @@ export function streamOf(
   attach: (stream: ByteStream) => StreamHandler,
 ): ByteStream {
   socket.setNoDelay(true);
+  // A peer that vanished without a word is noticed in the end, also by a side that only listens.
+  socket.setKeepAlive(true, KEEPALIVE_MS);
   const stream: ByteStream = {
     peer,
     write: (bytes) => socket.write(bytes),

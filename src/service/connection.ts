@@ -20,6 +20,7 @@ import type { ClientMessage, ServerMessage } from "../wire/native/messages.ts";
 import {
   clientCodec,
   MAGIC,
+  REPLY_FRAME_BYTES_MAX,
   REQUEST_FRAME_BYTES_MAX,
   serverCodec,
   WATCH_WINDOW,
@@ -46,7 +47,7 @@ export class ServiceConnection implements StreamHandler {
   readonly #context: ServiceContext;
   readonly #stream: ByteStream;
   readonly #reader = new FrameReader<ClientMessage>(clientCodec, REQUEST_FRAME_BYTES_MAX);
-  readonly #writer = new FrameWriter<ServerMessage>(serverCodec);
+  readonly #writer = new FrameWriter<ServerMessage>(serverCodec, REPLY_FRAME_BYTES_MAX);
   readonly #watches = new Map<number, OpenWatch>();
   readonly #requests: { add(by?: number): void };
   #magicRead = 0;
@@ -200,7 +201,7 @@ export class ServiceConnection implements StreamHandler {
 
   #send(message: ServerMessage): void {
     if (this.#closed) return;
-    this.#writer.add(message);
+    if (!this.#writer.add(message)) return this.#tooLong(message);
     if (this.#writer.length >= GATHER_BYTES) return this.#flush();
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
@@ -208,6 +209,21 @@ export class ServiceConnection implements StreamHandler {
       this.#flushScheduled = false;
       this.#flush();
     });
+  }
+
+  /** What does not fit a frame is answered with that; a watch cannot go on without what it should have given. */
+  #tooLong(message: ServerMessage): void {
+    const reason = failure("TOO_LARGE", {
+      object: `connection from ${this.#stream.peer}`,
+      what: `an answer is longer than ${REPLY_FRAME_BYTES_MAX} bytes`,
+      remedy: "Ask for less at once: use a limit, or allow fragments.",
+    });
+    if (message.kind === "reply")
+      return this.#send({ ...message, reply: { ok: false, failure: reason } });
+    if (message.kind !== "watchBatch") return;
+    this.#watches.get(message.id)?.handle?.cancel();
+    this.#watches.delete(message.id);
+    this.#send({ kind: "watchEnded", id: message.id, failure: reason });
   }
 
   #flush(): void {

@@ -153,10 +153,10 @@ test("[SRV-2] a server that closes leaves no caller without an honest outcome (1
   await server.close();
   for (const each of await before) {
     if (each.status === "fulfilled") continue;
-    // Refused by the drain, or on its way when the connection ended: then only "perhaps" is honest.
+    // Refused by the drain and waiting for the server's return, or on its way when the connection ended: then only "perhaps" is honest.
     const { code, outcome } = each.reason as QuorateError;
     assert.ok(
-      ["SHUTDOWN definite", "TIMEOUT indefinite"].includes(`${code} ${outcome}`),
+      ["TIMEOUT definite", "TIMEOUT indefinite"].includes(`${code} ${outcome}`),
       String(each.reason),
     );
   }

@@ -1,47 +1,64 @@
-/** The stamps of one caller: sequence numbers, and the lowest one whose answer is not in yet. */
+/**
+ * The callers of one remote keyspace: deduplication identities, each with its sequence numbers and the lowest one
+ * whose answer is not in yet.
+ *
+ * Invariants: I1 a stamp is given once. I2 a caller that the server does not know, or could not open, gets no more
+ * stamps; what was stamped by it keeps its stamp, because it may have happened under it.
+ */
 import type { CallerStamp } from "../../contract/requests.ts";
 import type { Entropy } from "../../ports/entropy.ts";
 import { id63 } from "../../ports/entropy.ts";
 
-export interface Stamp {
+/** One identity. */
+export class Caller {
   readonly id: bigint;
+  /** Its opening has been asked for. */
+  opened = false;
+  readonly #unanswered = new Set<number>();
+  #next = 1;
+
+  constructor(id: bigint) {
+    this.id = id;
+  }
+  stamp(): Stamp {
+    const sequence = this.#next++;
+    this.#unanswered.add(sequence);
+    return { caller: this, sequence };
+  }
+  answered(sequence: number): void {
+    this.#unanswered.delete(sequence);
+  }
+  get oldestUnanswered(): number {
+    return this.#unanswered.values().next().value ?? this.#next;
+  }
+}
+
+export interface Stamp {
+  readonly caller: Caller;
   readonly sequence: number;
+}
+
+/** The stamp as it goes on the wire now: what may be forgotten has moved on since it was made. */
+export function onWire({ caller, sequence }: Stamp): CallerStamp {
+  return { id: caller.id, sequence, firstUnacked: Math.min(caller.oldestUnanswered, sequence) };
 }
 
 export class CallerWindow {
   readonly #entropy: Entropy;
-  readonly #unanswered = new Set<number>();
-  #next = 1;
-  id: bigint;
-  opened = false;
+  #current: Caller;
 
   constructor(entropy: Entropy) {
     this.#entropy = entropy;
-    this.id = id63(entropy);
+    this.#current = new Caller(id63(entropy));
   }
 
-  stamp(): Stamp {
-    const sequence = this.#next++;
-    this.#unanswered.add(sequence);
-    return { id: this.id, sequence };
+  /** The caller that stamps what comes next. */
+  get current(): Caller {
+    return this.#current;
   }
 
-  /** The stamp as it goes on the wire now: what may be forgotten has moved on since it was made. */
-  current(stamp: Stamp): CallerStamp {
-    const oldest = this.#unanswered.values().next().value ?? stamp.sequence;
-    return { ...stamp, firstUnacked: stamp.id === this.id ? oldest : stamp.sequence };
-  }
-
-  answered(stamp: Stamp): void {
-    if (stamp.id === this.id) this.#unanswered.delete(stamp.sequence);
-  }
-
-  /** Takes a new identity, unless the one that `stamp` had has been replaced already. */
-  renew(stamp: Stamp): void {
-    if (stamp.id !== this.id) return;
-    this.id = id63(this.#entropy);
-    this.#next = 1;
-    this.#unanswered.clear();
-    this.opened = false;
+  /** `caller` is of no use any more. */
+  retire(caller: Caller): void {
+    if (this.#current === caller) this.#current = new Caller(id63(this.#entropy));
   }
 }

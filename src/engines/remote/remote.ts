@@ -2,9 +2,10 @@
  * The remote engine: the Keyspace contract over the native wire.
  *
  * Invariants: I1 a command is sent again after a reconnect with the same caller and sequence, so it happens once. I2 a
- * caller is opened once per connection's life of this object and replaced only while nothing of it is in flight. I3 a
- * watch goes on from the revision after the last one delivered: never a gap, never a repeat. I4 an idle connection does
- * not keep the process alive.
+ * caller's opening goes ahead of its commands; a caller that the server does not know is replaced, and only what went
+ * onto a wire once, so that it cannot have happened, is stamped anew. I3 a watch goes on from the revision after the last
+ * one delivered: never a gap, never a repeat. I4 only calls that somebody waits for keep the process alive. I5 a refusal
+ * by a server that drains is no answer: the next connection takes the request.
  * Source: Lee et al., RIFL (SOSP 2015), for I1. Cost: one round trip a call; one more when a caller is opened.
  */
 import { fail, failure, QuorateError } from "../../base/errors.ts";
@@ -17,16 +18,29 @@ import { cloneArgs } from "../../keyspace/procedure-tx.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Entropy } from "../../ports/entropy.ts";
 import type { Address, Network } from "../../ports/network.ts";
-import { pending } from "../pending.ts";
+import { changesState, pending } from "../pending.ts";
 import type { CallState } from "../pending.ts";
 import { watchStream } from "../watch-stream.ts";
-import { CallerWindow } from "./caller-window.ts";
+import { REQUEST_FRAME_BYTES_MAX } from "../../wire/native/messages.ts";
+import { CallerWindow, onWire } from "./caller-window.ts";
+import type { Stamp } from "./caller-window.ts";
 import { Link } from "./link.ts";
-import type { Waiting } from "./link.ts";
 import { RemoteWatches } from "./watches.ts";
 
 /** Requests that may wait for answers before more are turned away. */
 const WAITING_MAX = 16_384;
+
+/** A request without an answer yet. */
+interface Waiting {
+  readonly request: Request;
+  stamp: Stamp | undefined;
+  readonly state: CallState;
+  done: (reply: Reply) => void;
+  /** How often it has gone onto a wire and may have been carried out. */
+  sends: number;
+  /** Somebody waits for its answer. */
+  wanted: boolean;
+}
 
 export interface RemoteOptions {
   readonly addresses: readonly Address[];
@@ -79,7 +93,9 @@ class Remote implements Keyspace {
   readonly #link: Link;
   readonly #watches: RemoteWatches;
   readonly #callers: CallerWindow;
+  /** In the order in which they are to be sent again. */
   readonly #waiting = new Map<number, Waiting>();
+  #wanted = 0;
   #nextId = 1;
   #closed: Promise<void> | undefined;
 
@@ -92,10 +108,11 @@ class Remote implements Keyspace {
       connected: () => this.#resend(),
       replied: (id, reply) => this.#replied(id, reply),
       watch: (message) => this.#watches.heed(message),
-      interrupted: () => this.#watches.interrupted(),
+      interrupted: () => this.#interrupted(),
+      expecting: () => this.#waiting.size > 0 || this.#watches.count > 0,
     });
     this.#watches = new RemoteWatches(
-      (message) => this.#link.send(message),
+      (message) => this.#link.send(message) === "sent",
       () => this.#nextId++,
     );
   }
@@ -106,15 +123,20 @@ class Remote implements Keyspace {
 
   call<R extends Request>(request: R, options?: CallOptions): Promise<ResponseOf[R["kind"]]> {
     if (this.#closed !== undefined) return Promise.reject(closedError(this.label));
-    if (this.#waiting.size >= WAITING_MAX) return Promise.reject(overloaded(this.label));
-    const id = this.#nextId++;
+    if (this.#waiting.size >= WAITING_MAX || this.#link.full)
+      return Promise.reject(overloaded(this.label, this.#waiting.size));
+    let waiting: Waiting | undefined;
     return pending(
       this.#options.clock,
       this.label,
       request,
       options,
-      (state, done) => this.#send(id, request, state, done),
-      () => this.#forget(id),
+      (state, done) => {
+        waiting = this.#send(request, state, done);
+      },
+      () => {
+        if (waiting !== undefined) this.#forget(waiting);
+      },
     );
   }
 
@@ -130,18 +152,23 @@ class Remote implements Keyspace {
   }
 
   async run<A, R>(procedure: Procedure<A, R>, args: A, options: RunOptions = {}): Promise<Ran<R>> {
-    if (this.#link.procedures !== undefined && !this.#link.procedures.has(procedure.name)) {
-      if (this.#options.evaluate !== undefined)
-        return this.#options.evaluate(this, procedure, args, options);
-    }
+    const { evaluate } = this.#options;
+    const known = this.#link.procedures?.has(procedure.name) !== false;
+    if (!known && evaluate !== undefined) return evaluate(this, procedure, args, options);
     const request = {
       kind: "run" as const,
       procedure: procedure.name,
       args: cloneArgs(args, procedure.name),
       prefix: options.prefix,
     };
-    const answer: RunResponse = await this.call(request, options);
-    return { result: answer.result as R, revision: answer.revision };
+    try {
+      const answer: RunResponse = await this.call(request, options);
+      return { result: answer.result as R, revision: answer.revision };
+    } catch (error) {
+      // The server that answered after a reconnect may be of another version than the one that was greeted.
+      if (evaluate === undefined || !QuorateError.is(error, "PROCEDURE_UNKNOWN")) throw error;
+      return evaluate(this, procedure, args, options);
+    }
   }
 
   observe(listener: (state: WireState) => void): () => void {
@@ -156,53 +183,68 @@ class Remote implements Keyspace {
   async #close(): Promise<void> {
     const reason = closedError(this.label).failure;
     this.#watches.endAll(reason);
-    for (const each of [...this.#waiting.values()])
-      each.done({
-        ok: false,
-        failure: { ...reason, outcome: each.state.sent ? "indefinite" : "definite" },
-      });
+    for (const { state, done, request } of [...this.#waiting.values()]) {
+      const outcome = state.sent && changesState(request) ? "indefinite" : "definite";
+      done({ ok: false, failure: { ...reason, outcome } });
+    }
     this.#waiting.clear();
-    if (this.#callers.opened)
-      this.#link.send({
-        kind: "request",
-        id: 0,
-        request: { kind: "callerClose", id: this.#callers.id },
-      });
+    const { current } = this.#callers;
+    if (current.opened) {
+      const request = { kind: "callerClose" as const, id: current.id };
+      this.#link.send({ kind: "request", id: this.#nextId++, request });
+    }
     this.#link.close();
   }
 
-  #send(id: number, request: Request, state: CallState, done: (reply: Reply) => void): void {
-    const caller = STAMPED.has(request.kind) ? this.#callers.stamp() : undefined;
-    const waiting: Waiting = { request, caller, state, done, sends: 0 };
-    this.#waiting.set(id, waiting);
+  #send(request: Request, state: CallState, done: (reply: Reply) => void): Waiting {
+    const stamp = STAMPED.has(request.kind) ? this.#stamp() : undefined;
+    const waiting: Waiting = { request, stamp, state, done, sends: 0, wanted: true };
+    this.#wanted++;
     this.#link.hold(true);
-    if (caller !== undefined) this.#openCaller();
+    this.#enqueue(waiting);
+    return waiting;
+  }
+
+  /** A stamp of a caller whose opening goes ahead of it, now and whenever both are sent again. */
+  #stamp(): Stamp {
+    const { current } = this.#callers;
+    if (!current.opened) {
+      current.opened = true;
+      const request = { kind: "callerOpen" as const, id: current.id };
+      const done = (reply: Reply): void => {
+        if (!reply.ok) this.#callers.retire(current);
+      };
+      const state = { sent: false };
+      this.#enqueue({ request, stamp: undefined, state, done, sends: 0, wanted: false });
+    }
+    return current.stamp();
+  }
+
+  #enqueue(waiting: Waiting): void {
+    const id = this.#nextId++;
+    this.#waiting.set(id, waiting);
     this.#transmit(id, waiting);
   }
 
   #transmit(id: number, waiting: Waiting): void {
-    const { request, caller } = waiting;
-    const stamp = caller === undefined ? undefined : this.#callers.current(caller);
-    if (!this.#link.send({ kind: "request", id, request, caller: stamp })) return;
-    waiting.state.sent = true;
+    const { request, stamp, state } = waiting;
+    const caller = stamp === undefined ? undefined : onWire(stamp);
+    const sent = this.#link.send({ kind: "request", id, request, caller });
+    if (sent === "offline") return;
+    if (sent === "tooLarge") {
+      const reason = tooLarge(request, this.label);
+      this.#options.clock.soon(() => this.#replied(id, { ok: false, failure: reason }));
+      return;
+    }
+    state.sent = true;
     waiting.sends++;
   }
 
-  /** Opens the caller on the wire ahead of the first command stamped with it. */
-  #openCaller(): void {
-    if (this.#callers.opened) return;
-    const id = this.#nextId++;
-    const request = { kind: "callerOpen" as const, id: this.#callers.id };
-    const waiting: Waiting = {
-      request,
-      caller: undefined,
-      state: { sent: false },
-      done: () => {},
-      sends: 0,
-    };
-    this.#waiting.set(id, waiting);
-    this.#callers.opened = true;
-    this.#transmit(id, waiting);
+  #interrupted(): void {
+    this.#watches.interrupted();
+    // What nobody waits for is not sent again: its stamp, given up, makes a late copy of it refused.
+    for (const [id, waiting] of this.#waiting)
+      if (!waiting.wanted && waiting.request.kind !== "callerOpen") this.#remove(id, waiting);
   }
 
   /** After a reconnect: whatever has no answer yet is sent again, in order, under the same stamps. */
@@ -214,38 +256,49 @@ class Remote implements Keyspace {
   #replied(id: number, reply: Reply): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
-    if (!reply.ok && this.#retries(id, waiting, reply.failure)) return;
-    this.#waiting.delete(id);
-    if (waiting.caller !== undefined) this.#callers.answered(waiting.caller);
-    if (this.#waiting.size === 0) this.#link.hold(false);
+    if (!reply.ok && this.#triesAgain(id, waiting, reply.failure)) return;
+    this.#remove(id, waiting);
     waiting.done(reply);
   }
 
-  /** A command that was sent once and met an unknown caller has not happened: it may go again under a new one. */
-  #retries(id: number, waiting: Waiting, reason: Failure): boolean {
-    if (reason.code !== "CALLER_UNKNOWN" || waiting.caller === undefined || waiting.sends !== 1)
-      return false;
-    this.#callers.answered(waiting.caller);
-    this.#callers.renew(waiting.caller);
-    waiting.caller = this.#callers.stamp();
-    waiting.sends = 0;
+  #remove(id: number, waiting: Waiting): void {
     this.#waiting.delete(id);
-    this.#openCaller();
-    const again = this.#nextId++;
-    this.#waiting.set(again, waiting);
-    this.#transmit(again, waiting);
+    const { stamp } = waiting;
+    if (stamp !== undefined) stamp.caller.answered(stamp.sequence);
+    if (waiting.wanted) this.#unwanted(waiting);
+  }
+
+  #unwanted(waiting: Waiting): void {
+    waiting.wanted = false;
+    if (--this.#wanted === 0) this.#link.hold(false);
+  }
+
+  /** Whether a refusal is dealt with here: the request has certainly not happened and can still be carried out. */
+  #triesAgain(id: number, waiting: Waiting, reason: Failure): boolean {
+    const { stamp } = waiting;
+    if (reason.code === "SHUTDOWN" && this.#link.leaving && waiting.wanted) {
+      // The server has said that it goes; the next connection takes it.
+      if (--waiting.sends === 0) waiting.state.sent = false;
+      return true;
+    }
+    if (reason.code !== "CALLER_UNKNOWN" || stamp === undefined) return false;
+    this.#callers.retire(stamp.caller);
+    if (waiting.sends !== 1 || !waiting.wanted) return false;
+    stamp.caller.answered(stamp.sequence);
+    this.#waiting.delete(id);
+    waiting.sends = 0;
+    waiting.stamp = this.#stamp();
+    this.#enqueue(waiting);
     return true;
   }
 
-  /** The caller gave up: its stamp stays unacknowledged until the answer comes, which nobody takes. */
-  #forget(id: number): void {
-    const waiting = this.#waiting.get(id);
-    if (waiting === undefined) return;
+  /** Whoever called gave up. What was sent keeps its stamp until the answer comes, which nobody takes. */
+  #forget(waiting: Waiting): void {
+    if (!waiting.wanted) return;
     waiting.done = (): void => {};
-    if (waiting.state.sent) return;
-    this.#waiting.delete(id);
-    if (waiting.caller !== undefined) this.#callers.answered(waiting.caller);
-    if (this.#waiting.size === 0) this.#link.hold(false);
+    this.#unwanted(waiting);
+    if (waiting.sends > 0) return;
+    for (const [id, each] of this.#waiting) if (each === waiting) return this.#remove(id, waiting);
   }
 }
 
@@ -257,12 +310,18 @@ function closedError(label: string): QuorateError {
   });
 }
 
-function overloaded(label: string): QuorateError {
-  return new QuorateError(
-    failure("OVERLOADED", {
-      object: label,
-      what: `${WAITING_MAX} requests wait for answers`,
-      remedy: "Await answers before sending more.",
-    }),
-  );
+function overloaded(label: string, waiting: number): QuorateError {
+  return fail("OVERLOADED", {
+    object: label,
+    what: `has ${waiting} requests without an answer, more than it can carry`,
+    remedy: "Await answers before sending more.",
+  });
+}
+
+function tooLarge(request: Request, label: string): Failure {
+  return failure("TOO_LARGE", {
+    object: `${request.kind} at ${label}`,
+    what: `is longer than ${REQUEST_FRAME_BYTES_MAX} bytes`,
+    remedy: "Send less at once.",
+  });
 }

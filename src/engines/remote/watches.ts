@@ -29,6 +29,10 @@ export class RemoteWatches {
     this.#nextId = nextId;
   }
 
+  get count(): number {
+    return this.#open.size;
+  }
+
   open(request: WatchRequest, sink: WatchSink): WatchHandle {
     const watch: RemoteWatch = {
       request,

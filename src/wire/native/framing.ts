@@ -10,19 +10,28 @@ const LENGTH_BYTES = 4;
 /** Gathers messages until they are taken. */
 export class FrameWriter<T> {
   readonly #codec: Codec<T>;
+  readonly #bytesMax: number;
   readonly #writer = new ByteWriter(16 << 10);
 
-  constructor(codec: Codec<T>) {
+  constructor(codec: Codec<T>, bytesMax: number) {
     this.#codec = codec;
+    this.#bytesMax = bytesMax;
   }
   get length(): number {
     return this.#writer.length;
   }
-  add(message: T): void {
+  /** Adds `message`; false, and nothing is added, if it is longer than the other side takes. */
+  add(message: T): boolean {
     const start = this.#writer.length;
     this.#writer.u32(0);
     this.#codec.encode(this.#writer, message);
-    this.#writer.patchU32(start, this.#writer.length - start - LENGTH_BYTES);
+    const length = this.#writer.length - start - LENGTH_BYTES;
+    if (length > this.#bytesMax) {
+      this.#writer.truncate(start);
+      return false;
+    }
+    this.#writer.patchU32(start, length);
+    return true;
   }
   /** What has been gathered; the writer is empty afterwards. */
   take(): Uint8Array {
