@@ -60,6 +60,31 @@ function upperBound(keys: readonly string[], key: string): number {
   return low;
 }
 
+/** A place between two entries that moves up. */
+class Cursor<V> {
+  #leaf: Leaf<V>;
+  #at: number;
+  /** The key that it stands before; undefined at the end. */
+  key: string | undefined;
+  value: V | undefined;
+
+  constructor(leaf: Leaf<V>, at: number) {
+    this.#leaf = leaf;
+    this.#at = at - 1;
+    this.next();
+  }
+
+  next(): void {
+    this.#at++;
+    while (this.#at >= this.#leaf.keys.length && this.#leaf.next !== undefined) {
+      this.#leaf = this.#leaf.next;
+      this.#at = 0;
+    }
+    this.key = this.#leaf.keys[this.#at];
+    this.value = this.#leaf.values[this.#at];
+  }
+}
+
 /** Strings to values, in the order of UTF-16 code units: for `Bytes`, the byte order. */
 export class OrderedMap<V> {
   #root: Node<V> = emptyLeaf();
@@ -151,45 +176,21 @@ export class OrderedMap<V> {
     return true;
   }
 
-  /** As `scan`, highest key first. */
-  scanDown(
-    from: string,
-    end: string | undefined,
-    visit: (key: string, value: V) => boolean,
-  ): boolean {
-    let leaf: Leaf<V> | undefined = end === undefined ? this.#lastLeaf() : this.#leafOf(end);
-    let at = (end === undefined ? leaf.keys.length : lowerBound(leaf.keys, end)) - 1;
-    while (leaf !== undefined) {
-      for (; at >= 0; at--) {
-        const key = leaf.keys[at] as string;
-        if (key < from) return true;
-        if (!visit(key, leaf.values[at] as V)) return false;
-      }
-      leaf = leaf.previous;
-      at = (leaf?.keys.length ?? 0) - 1;
-    }
-    return true;
+  /** Stands at the least key ≥ `from`; good until the map changes. */
+  cursor(from: string): Cursor<V> {
+    const leaf = this.#leafOf(from);
+    return new Cursor(leaf, lowerBound(leaf.keys, from));
   }
 
   /** The least key ≥ `from`, with its value. */
   first(from = ""): readonly [string, V] | undefined {
-    let found: readonly [string, V] | undefined;
-    this.scan(from, undefined, (key, value) => {
-      found = [key, value];
-      return false;
-    });
-    return found;
+    const { key, value } = this.cursor(from);
+    return key === undefined ? undefined : [key, value as V];
   }
 
   #leafOf(key: string): Leaf<V> {
     let node = this.#root;
     while (!node.leaf) node = node.children[upperBound(node.separators, key)] as Node<V>;
-    return node;
-  }
-
-  #lastLeaf(): Leaf<V> {
-    let node = this.#root;
-    while (!node.leaf) node = node.children[node.children.length - 1] as Node<V>;
     return node;
   }
 

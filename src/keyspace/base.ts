@@ -63,7 +63,7 @@ export class Base {
 
   /** Visits the live keys of [from, end) in order; `end` undefined: no bound. */
   scan(from: Bytes, end: Bytes | undefined, visit: (kv: KeyValue) => boolean): boolean {
-    return this.versions.scan(from, end, (entry) => entry.newest.deleted || visit(entry.newest));
+    return this.versions.scanLiving(from, end, (entry) => visit(entry.newest));
   }
 
   /** Applies a committed entry. `nowMs`: this process's monotonic clock, for leases. */
@@ -152,11 +152,14 @@ export class Base {
         const entry = versions.entry(key);
         return entry === undefined ? undefined : visibleAt(entry, revision);
       },
-      scan: (from, end, visit) =>
-        versions.scan(from, end, (entry) => {
+      scan: (from, end, visit, skipped) => {
+        if (revision === this.revision) return this.scan(from, end, visit);
+        return versions.scan(from, end, (entry) => {
           const kv = visibleAt(entry, revision);
-          return kv === undefined || visit(kv);
-        }),
+          if (kv !== undefined) return visit(kv);
+          return skipped === undefined || skipped(entry.newest.key);
+        });
+      },
     };
   }
 

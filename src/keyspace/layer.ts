@@ -54,29 +54,22 @@ export class Layer implements RangeSource {
 
   scan(from: Bytes, end: Bytes | undefined, visit: (kv: KeyValue) => boolean): boolean {
     if (this.#own.size === 0) return this.#below.scan(from, end, visit);
-    const own: KeyValue[] = [];
-    this.#ordered.scan(from, end, (_key, kv) => {
-      own.push(kv);
-      return true;
-    });
-    let next = 0;
+    const own = this.#ordered.cursor(from);
     const visitOwn = (upTo: Bytes | undefined): boolean => {
-      for (
-        let kv = own[next];
-        kv !== undefined && (upTo === undefined || kv.key < upTo);
-        kv = own[next]
-      ) {
-        next++;
+      for (let kv = own.value; kv !== undefined; kv = own.value) {
+        if (upTo !== undefined && kv.key >= upTo) return true;
+        own.next();
         if (kv.version !== 0 && !visit(kv)) return false;
       }
       return true;
     };
     const passed = this.#below.scan(from, end, (kv) => {
       if (!visitOwn(kv.key)) return false;
-      if (own[next]?.key !== kv.key) return visit(kv);
-      const mine = own[next++] as KeyValue;
+      if (own.key !== kv.key) return visit(kv);
+      const mine = own.value as KeyValue;
+      own.next();
       return mine.version === 0 || visit(mine);
     });
-    return passed && visitOwn(undefined);
+    return passed && visitOwn(end);
   }
 }

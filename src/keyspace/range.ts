@@ -20,7 +20,13 @@ const VISITS_PER_YIELD = 512;
 /** Where a range reads: one pinned revision. */
 export interface RangeSource {
   get(key: Bytes): KeyValue | undefined;
-  scan(from: Bytes, end: Bytes | undefined, visit: (kv: KeyValue) => boolean): boolean;
+  /** `skipped` sees the keys that do not exist here and can stop the scan as well, so that a step of it is bounded. */
+  scan(
+    from: Bytes,
+    end: Bytes | undefined,
+    visit: (kv: KeyValue) => boolean,
+    skipped?: (key: Bytes) => boolean,
+  ): boolean;
 }
 
 /** The exclusive upper bound that a scan takes for etcd's `end`; undefined: no bound. */
@@ -72,18 +78,20 @@ export function* rangeWork(
   const end = scanEnd(request.end);
   for (let done = false; !done;) {
     let visits = 0;
-    done = source.scan(from, end, (kv) => {
-      if (visits === VISITS_PER_YIELD) {
-        from = kv.key;
-        return false;
-      }
-      visits++;
+    const goesOn = (key: Bytes): boolean => {
+      if (visits++ < VISITS_PER_YIELD) return true;
+      from = key;
+      return false;
+    };
+    const visit = (kv: KeyValue): boolean => {
+      if (!goesOn(kv.key)) return false;
       count++;
       if (request.countOnly === true || !wanted(kv)) return true;
       matching++;
       if (found.length < stopAt) found.push(kv);
       return true;
-    });
+    };
+    done = source.scan(from, end, visit, goesOn);
     if (!done) yield;
   }
   if (sorted) found.sort(orderOf(request));

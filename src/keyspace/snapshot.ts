@@ -377,11 +377,13 @@ export class Importer {
   #finish(): void {
     const { base } = this;
     const { meta } = this;
-    for (const entry of this.#loaded()) {
+    const entries = this.#loaded();
+    for (const entry of entries) {
       if (Versions.unborn(entry)) throw new Malformed("a key without a version");
       if (!entry.newest.deleted && entry.newest.lease !== 0n)
         base.leases.attach(entry.newest.lease, entry.newest.key);
     }
+    base.versions.loaded(this.#keys, entries);
     base.versions.revision = meta.revision;
     base.appliedIndex = meta.index;
     base.term = meta.term;

@@ -5,7 +5,8 @@
  * change from `watchableFrom` on in the order (revision, position in its transaction), and shares its objects with
  * the chains; `watchableFrom` ≤ `compactRevision` once that is set: the changes of the compacted revision itself stay,
  * so that a watch can start there. I3 a key is in the index exactly while a readable revision can see a version of it
- * or compaction has not come by.
+ * or compaction has not come by. I4 keys that exist and keys that are deleted are ordered apart: what comes and goes (locks,
+ * queues) leaves thousands of deleted keys beside a few, and reading the present must not walk over them.
  * Source: the data model of etcd v3 (mvcc).
  * Leaves out: leases, callers and quotas (beside it), evaluation (above it).
  */
@@ -72,7 +73,9 @@ export function visibleAt(entry: KeyEntry, revision: number): Version | undefine
 
 export class Versions {
   readonly #index = new Map<Bytes, KeyEntry>();
-  #ordered: OrderedMap<KeyEntry> = new OrderedMap();
+  #living: OrderedMap<KeyEntry> = new OrderedMap();
+  /** Keys whose newest version is a deletion. */
+  #departed: OrderedMap<KeyEntry> = new OrderedMap();
   /** The log of changes; the first `#dropped` slots are no longer part of it. */
   #history: Version[] = [];
   #dropped = 0;
@@ -114,13 +117,23 @@ export class Versions {
     return this.#index.get(key);
   }
 
-  /** Visits the entries of [from, end) in key order, also those whose newest version is a deletion. */
-  scan(from: Bytes, end: Bytes | undefined, visit: (entry: KeyEntry) => boolean): boolean {
-    return this.#ordered.scan(from, end, (_key, entry) => visit(entry));
+  /** Visits the entries of [from, end) that exist, in key order. */
+  scanLiving(from: Bytes, end: Bytes | undefined, visit: (entry: KeyEntry) => boolean): boolean {
+    return this.#living.scan(from, end, (_key, entry) => visit(entry));
   }
 
-  scanDown(from: Bytes, end: Bytes | undefined, visit: (entry: KeyEntry) => boolean): boolean {
-    return this.#ordered.scanDown(from, end, (_key, entry) => visit(entry));
+  /** As `scanLiving`, with those whose newest version is a deletion. */
+  scan(from: Bytes, end: Bytes | undefined, visit: (entry: KeyEntry) => boolean): boolean {
+    const departed = this.#departed.cursor(from);
+    const visitDeparted = (upTo: string | undefined): boolean => {
+      for (; departed.key !== undefined; departed.next()) {
+        if (upTo !== undefined && departed.key >= upTo) return true;
+        if (!visit(departed.value as KeyEntry)) return false;
+      }
+      return true;
+    };
+    const passed = this.#living.scan(from, end, (key, entry) => visitDeparted(key) && visit(entry));
+    return passed && visitDeparted(end);
   }
 
   put(key: Bytes, value: Bytes, lease: bigint, revision: number): Version {
@@ -164,12 +177,24 @@ export class Versions {
     this.#account(version, entry?.newest);
     this.#history.push(version);
     if (entry !== undefined) {
-      entry.newest = version;
+      this.#moved(entry, version);
       return;
     }
     const fresh: KeyEntry = { newest: version };
     this.#index.set(version.key, fresh);
-    this.#ordered.set(version.key, fresh);
+    this.#living.set(version.key, fresh);
+  }
+
+  /** The entry gets a newer version, and with it the order in which it belongs. */
+  #moved(entry: KeyEntry, version: Version): void {
+    const wasDeleted = entry.newest.deleted;
+    entry.newest = version;
+    if (wasDeleted === version.deleted) return;
+    const [from, to] = version.deleted
+      ? [this.#living, this.#departed]
+      : [this.#departed, this.#living];
+    from.delete(version.key);
+    to.set(version.key, entry);
   }
 
   #account(version: Version, before: Version | undefined): void {
@@ -236,7 +261,7 @@ export class Versions {
     if (entry?.newest !== change) return;
     this.#bytes -= change.bytes;
     this.#index.delete(change.key);
-    this.#ordered.delete(change.key);
+    this.#departed.delete(change.key);
   }
 
   #shrink(): void {
@@ -246,7 +271,7 @@ export class Versions {
     this.#dropped = 0;
   }
 
-  /** Loads versions in key order, then changes in revision order: the two sections of a snapshot. */
+  /** Loads versions in key order; changes in revision order and `loaded` follow: the sections of a snapshot. */
   load(keys: readonly Bytes[], base: readonly (Version | undefined)[]): readonly KeyEntry[] {
     assert(this.#index.size === 0, "load: only into an empty store");
     const entries: KeyEntry[] = new Array<KeyEntry>(keys.length);
@@ -261,7 +286,6 @@ export class Versions {
       this.#account(version, undefined);
       this.#liveKeys++;
     }
-    this.#ordered = OrderedMap.fromSorted(keys, entries);
     this.#watchableFrom = this.compactRevision;
     return entries;
   }
@@ -281,6 +305,14 @@ export class Versions {
     this.#account(version, before);
     this.#history.push(version);
     entry.newest = version;
+  }
+
+  /** Puts what was loaded into order: `load`'s keys and what it returned. */
+  loaded(keys: readonly Bytes[], entries: readonly KeyEntry[]): void {
+    const lives = (_: unknown, at: number): boolean => !(entries[at] as KeyEntry).newest.deleted;
+    const departed = (_: unknown, at: number): boolean => !lives(_, at);
+    this.#living = OrderedMap.fromSorted(keys.filter(lives), entries.filter(lives));
+    this.#departed = OrderedMap.fromSorted(keys.filter(departed), entries.filter(departed));
   }
 
   /** True if `entry` was loaded and never got a version: a snapshot that says so is damaged. */
