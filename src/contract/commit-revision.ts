@@ -2,6 +2,8 @@
  * The stand-in for the revision that a transaction will have. It may be put into the result and nowhere else: not
  * compared, not added to, not stored; all of that throws, because the number is not known before the commit.
  */
+import type { Bytes } from "../base/bytes.ts";
+import { utf8 } from "../base/bytes.ts";
 import { fail } from "../base/errors.ts";
 import type { CommitRevision } from "./procedure.ts";
 
@@ -26,12 +28,12 @@ function misuse(how: string): Error {
 export const COMMIT_REVISION: CommitRevision = new Placeholder() as unknown as CommitRevision;
 
 /**
- * A copy of `result` as JSON data with each placeholder replaced by `revision`. Throws INVALID for what JSON cannot
- * carry (functions, bigints, cycles), so that an engine in process answers as one behind a wire.
+ * `result` as JSON text with each placeholder replaced by `revision`. Throws INVALID for what JSON cannot carry
+ * (functions, bigints, cycles), so that an engine in process answers as one behind a wire.
  */
-export function settleResult(result: unknown, revision: number, name: string): unknown {
+export function resultText(result: unknown, revision: number, name: string): Bytes {
   try {
-    return settle(result, revision, 0);
+    return utf8(write(result, revision, 0) ?? "");
   } catch (error) {
     if (!(error instanceof NotJson)) throw error;
     throw fail("INVALID", {
@@ -45,28 +47,35 @@ export function settleResult(result: unknown, revision: number, name: string): u
 class NotJson extends Error {}
 const DEPTH_MAX = 64;
 
-function settle(value: unknown, revision: number, depth: number): unknown {
-  if ((value as unknown) === COMMIT_REVISION) return revision;
+/** JSON text; undefined for undefined. */
+function write(value: unknown, revision: number, depth: number): string | undefined {
+  if ((value as unknown) === COMMIT_REVISION) return String(revision);
   if (depth > DEPTH_MAX) throw new NotJson("data nested too deeply or in a cycle");
   switch (typeof value) {
     case "string":
+      return JSON.stringify(value);
     case "boolean":
+      return value ? "true" : "false";
     case "undefined":
-      return value;
+      return undefined;
     case "number":
       if (!Number.isFinite(value)) throw new NotJson(String(value));
-      return value;
+      return String(value);
     case "object":
-      if (value === null) return null;
-      if (Array.isArray(value)) return value.map((each) => settle(each, revision, depth + 1));
-      return settleObject(value, revision, depth);
+      if (value === null) return "null";
+      if (!Array.isArray(value)) return writeObject(value, revision, depth);
+      return `[${value.map((each) => write(each, revision, depth + 1) ?? "null").join(",")}]`;
     default:
       throw new NotJson(`a ${typeof value}`);
   }
 }
 
-function settleObject(value: object, revision: number, depth: number): unknown {
-  const entries = Object.entries(value).filter(([, each]) => each !== undefined);
-  // fromEntries defines, so a key named __proto__ stays data.
-  return Object.fromEntries(entries.map(([key, each]) => [key, settle(each, revision, depth + 1)]));
+function writeObject(value: object, revision: number, depth: number): string {
+  let fields = "";
+  for (const [key, each] of Object.entries(value)) {
+    const text = write(each, revision, depth + 1);
+    if (text === undefined) continue;
+    fields += `${fields === "" ? "" : ","}${JSON.stringify(key)}:${text}`;
+  }
+  return `{${fields}}`;
 }

@@ -125,7 +125,7 @@ const byId = struct<{ readonly id: bigint }>({ id: int64Codec });
 export const requestCodec: Codec<Request> = union<Request>({
   put: putCodec,
   range: rangeCodec,
-  run: struct({ procedure: textCodec, args: jsonCodec, prefix: optional(bytesCodec) }),
+  run: struct({ procedure: textCodec, args: bytesCodec, prefix: optional(bytesCodec) }),
   deleteRange: deleteCodec,
   txn: txnCodec,
   leaseGrant: struct({ id: int64Codec, ttlMs: numberCodec }),
@@ -172,7 +172,7 @@ const revisionOnly = struct<{ readonly revision: number }>({ revision: uintCodec
 export const responseCodecs: { readonly [K in keyof ResponseOf]: Codec<ResponseOf[K]> } = {
   put: putResponse,
   range: rangeResponse,
-  run: struct<RunResponse>({ revision: uintCodec, result: jsonCodec }),
+  run: struct<RunResponse>({ revision: uintCodec, result: bytesCodec }),
   deleteRange: deleteResponse,
   txn: txnResponse,
   leaseGrant: struct({ revision: uintCodec, id: int64Codec, ttlMs: numberCodec }),

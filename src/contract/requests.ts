@@ -113,16 +113,16 @@ export interface RunRequest {
   readonly kind: "run";
   /** `room/thing/verb@version`. */
   readonly procedure: string;
-  /** JSON data. */
-  readonly args: unknown;
+  /** JSON text. */
+  readonly args: Bytes;
   /** Put before every key that the procedure names: the namespace. */
   readonly prefix?: Bytes | undefined;
 }
 export interface RunResponse {
   /** The revision of the commit, or of the state that was read if nothing was written. */
   readonly revision: number;
-  /** JSON data, with `tx.commitRevision` filled in. */
-  readonly result: unknown;
+  /** JSON text, with `tx.commitRevision` filled in. */
+  readonly result: Bytes;
 }
 
 export interface LeaseGrantRequest {

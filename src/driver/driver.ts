@@ -9,6 +9,7 @@ import { AssertionFailure } from "../base/assert.ts";
 import { ByteWriter } from "../base/codec.ts";
 import type { Failure } from "../base/errors.ts";
 import { asFailure, failure, QuorateError } from "../base/errors.ts";
+import { Slots } from "../base/slots.ts";
 import type { Prng } from "../base/prng.ts";
 import type { WatchRequest } from "../contract/keyspace.ts";
 import type { ProcedureSet } from "../contract/procedure.ts";
@@ -103,14 +104,13 @@ class Pump implements Driver {
   readonly #opened: OpenedDirectory | undefined;
   readonly #clock: Clock;
   readonly #time: KeyspaceTime;
-  readonly #done = new Map<number, (reply: Reply) => void>();
+  #done = new Slots<(reply: Reply) => void>();
   readonly #stopListeners: ((failure: Failure) => void)[] = [];
   readonly #ids: { readonly clusterId: bigint; readonly memberId: bigint };
   readonly #quotaBytes: number;
   readonly #flushMs: { record(value: number): void };
   readonly #entries: { add(by?: number): void };
   readonly #writer = new ByteWriter(64 << 10);
-  #nextId = 1;
   #pumpScheduled = false;
   #deliverScheduled = false;
   #appending = false;
@@ -186,8 +186,7 @@ class Pump implements Driver {
       });
       return;
     }
-    const id = this.#nextId++;
-    this.#done.set(id, done);
+    const id = this.#done.add(done);
     this.#step({ kind: "request", id, request, caller });
   }
 
@@ -288,9 +287,7 @@ class Pump implements Driver {
   }
 
   #reply(id: number, reply: Reply): void {
-    const done = this.#done.get(id);
-    this.#done.delete(id);
-    done?.(reply);
+    this.#done.take(id)?.(reply);
     this.#onIdle?.();
   }
 
@@ -409,8 +406,8 @@ class Pump implements Driver {
     this.#stopped = reason;
     this.#appending = false;
     this.#cancelTick();
-    const answerless = [...this.#done.values()];
-    this.#done.clear();
+    const answerless = this.#done.all();
+    this.#done = new Slots();
     // What was in flight may be on the disk: only "perhaps" is honest.
     const perhaps: Failure = { ...stopped(reason), outcome: "indefinite" };
     for (const done of answerless) done({ ok: false, failure: perhaps });

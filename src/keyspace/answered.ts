@@ -7,32 +7,46 @@
  * again. I2 what a caller has acknowledged is forgotten and refused. I3 at most one window of answers per caller.
  * Leaves out: commands forwarded by another member after a change of leader.
  */
+import { Sequenced } from "../base/sequenced.ts";
 import type { CallerStamp, Reply } from "../contract/requests.ts";
+import type { Caller } from "./callers.ts";
 
 interface Answers {
   firstUnacked: number;
-  readonly replies: Map<number, Reply>;
+  /** The highest sequence that has been sent here. */
+  newest: number;
+  readonly replies: Sequenced<Reply>;
 }
 
 export class Answered {
   readonly #byCaller = new Map<bigint, Answers>();
 
-  /** Notes what the stamp acknowledges; returns the lowest sequence that may still be sent. */
-  acknowledge(stamp: CallerStamp): number {
-    const known = this.#byCaller.get(stamp.id);
+  /**
+   * Notes what the stamp acknowledges; returns the lowest sequence that may still be sent. `base` is what is committed of
+   * the caller, if anything is.
+   */
+  acknowledge(stamp: CallerStamp, base: Caller | undefined): number {
+    let known = this.#byCaller.get(stamp.id);
     if (known === undefined) {
-      this.#byCaller.set(stamp.id, { firstUnacked: stamp.firstUnacked, replies: new Map() });
-      return stamp.firstUnacked;
+      const firstUnacked = base?.firstUnacked ?? 1;
+      known = { firstUnacked, newest: base?.newest ?? 0, replies: new Sequenced() };
+      this.#byCaller.set(stamp.id, known);
     }
     if (stamp.firstUnacked > known.firstUnacked) {
       known.firstUnacked = stamp.firstUnacked;
-      for (const sequence of known.replies.keys()) {
-        if (sequence < stamp.firstUnacked) known.replies.delete(sequence);
-      }
+      known.replies.forgetBelow(stamp.firstUnacked);
     }
     return known.firstUnacked;
   }
 
+  /** Whether no command with this sequence or a higher one has come before; the next call will say that one has. */
+  isNew(stamp: CallerStamp): boolean {
+    const known = this.#byCaller.get(stamp.id);
+    if (known === undefined) return false;
+    if (stamp.sequence <= known.newest || stamp.sequence < known.firstUnacked) return false;
+    known.newest = stamp.sequence;
+    return true;
+  }
   get(stamp: CallerStamp): Reply | undefined {
     return this.#byCaller.get(stamp.id)?.replies.get(stamp.sequence);
   }

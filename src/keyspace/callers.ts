@@ -5,6 +5,7 @@
  * recorded in the entry of the writes it vouches for. I3 replies below `firstUnacked` are dropped and never asked for.
  * Source: Lee et al., RIFL (SOSP 2015) §3–4; Ongaro's dissertation §6.3.
  */
+import { Sequenced } from "../base/sequenced.ts";
 import type { Reply, Request } from "../contract/requests.ts";
 
 /** A reply and what it answers. */
@@ -16,7 +17,9 @@ export interface KeptReply {
 export interface Caller {
   readonly id: bigint;
   firstUnacked: number;
-  readonly replies: Map<number, KeptReply>;
+  /** The highest sequence with a record. */
+  newest: number;
+  readonly replies: Sequenced<KeptReply>;
   /** Keyspace time of its last recorded command. */
   lastTime: number;
 }
@@ -34,7 +37,13 @@ export class Callers {
     return this.#byId.values();
   }
   open(id: bigint, time: number): void {
-    this.#byId.set(id, { id, firstUnacked: 1, replies: new Map(), lastTime: time });
+    this.#byId.set(id, {
+      id,
+      firstUnacked: 1,
+      newest: 0,
+      replies: new Sequenced(),
+      lastTime: time,
+    });
   }
   close(id: bigint): void {
     this.#byId.delete(id);
@@ -44,11 +53,11 @@ export class Callers {
     const caller = this.#byId.get(id);
     if (caller === undefined) return;
     if (sequence >= caller.firstUnacked) caller.replies.set(sequence, kept);
+    caller.newest = Math.max(caller.newest, sequence);
     caller.lastTime = time;
     if (firstUnacked <= caller.firstUnacked) return;
     caller.firstUnacked = firstUnacked;
-    for (const known of caller.replies.keys())
-      if (known < firstUnacked) caller.replies.delete(known);
+    caller.replies.forgetBelow(firstUnacked);
   }
 
   /** Callers idle since before `since`: keyspace time, so that every replica would say the same. */

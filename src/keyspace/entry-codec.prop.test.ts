@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { fromArray } from "../base/bytes.ts";
+import { fromArray, utf8 } from "../base/bytes.ts";
 import { ByteWriter, Malformed } from "../base/codec.ts";
 import { failure } from "../base/errors.ts";
 import type { Reply } from "../contract/requests.ts";
@@ -47,10 +47,7 @@ const replied = fc.oneof(
   fc.record(
     {
       request: only("run"),
-      response: fc.record(
-        { revision: count, result: fc.json().map((text) => JSON.parse(text) as unknown) },
-        plainly,
-      ),
+      response: fc.record({ revision: count, result: fc.json().map(utf8) }, plainly),
     },
     plainly,
   ),

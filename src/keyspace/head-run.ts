@@ -8,10 +8,11 @@ import type { Prng } from "../base/prng.ts";
 import { prefixed } from "../contract/due.ts";
 import type { Procedure, TxRangeOptions } from "../contract/procedure.ts";
 import type { KeyValue, RunRequest } from "../contract/requests.ts";
+import { dataOf } from "../contract/json-data.ts";
 import { Suspension } from "../contract/suspension.ts";
-import { settleResult } from "../contract/commit-revision.ts";
+import { resultText } from "../contract/commit-revision.ts";
 import type { ReadSource, Write } from "./procedure-tx.ts";
-import { cloneArgs, ProcedureTx } from "./procedure-tx.ts";
+import { ProcedureTx } from "./procedure-tx.ts";
 import type { RangeSource } from "./range.ts";
 
 /** Reads of the head as a procedure asks for them. */
@@ -72,7 +73,7 @@ function attempt(
   time: number,
 ): Run {
   const tx = new ProcedureTx(reads, procedure.name, time);
-  const args = cloneArgs(request.args, procedure.name) as never;
+  const args = dataOf(request.args) as never;
   const result = procedure.run(prefixed(tx, request.prefix ?? ("" as Bytes)), args);
   if (tx.poisoned) throw new Suspension();
   return { result, writes: tx.writes };
@@ -104,8 +105,8 @@ function interruptOnce(
 }
 
 function trace(run: Run): string {
-  const result = settleResult(run.result, -1, "strict mode");
-  return JSON.stringify([result ?? null, run.writes], (_key, value: unknown) =>
+  const result = resultText(run.result, -1, "strict mode");
+  return JSON.stringify([result, run.writes], (_key, value: unknown) =>
     typeof value === "bigint" ? `${value}n` : value,
   );
 }

@@ -10,7 +10,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { Failure } from "../base/errors.ts";
 import { asFailure, fail, failure, QuorateError } from "../base/errors.ts";
 import type { Prng } from "../base/prng.ts";
-import { settleResult } from "../contract/commit-revision.ts";
+import { resultText } from "../contract/commit-revision.ts";
 import { fireDue, prefixed } from "../contract/due.ts";
 import type { Procedure, ProcedureSet } from "../contract/procedure.ts";
 import type {
@@ -18,6 +18,7 @@ import type {
   CallerStamp,
   Command,
   CompactRequest,
+  KeyValue,
   LeaseGrantRequest,
   Reply,
   Response,
@@ -27,9 +28,9 @@ import { Answered } from "./answered.ts";
 import type { Base } from "./base.ts";
 import type { Effects, MetaChange } from "./effects.ts";
 import { HeadReads, runProcedure } from "./head-run.ts";
-import { effectsBytes, Overlay } from "./overlay.ts";
+import { metaBytes, Overlay, TRANSACTION_BYTES } from "./overlay.ts";
 import type { RangeSource } from "./range.ts";
-import { REPLY_BYTES_MAX, replyBytes } from "./reply-bytes.ts";
+import { REPLY_BYTES_MAX } from "./reply-bytes.ts";
 import { Scratch } from "./scratch.ts";
 import type { TransactionScope } from "./transaction.ts";
 import { evaluateDelete, evaluatePut, evaluateTxn, leaseNotFound } from "./transaction.ts";
@@ -86,9 +87,6 @@ export class Head {
   }
   get openCount(): number {
     return this.#overlay.openCount;
-  }
-  get openBytes(): number {
-    return this.#overlay.openBytes;
   }
   get overlayBytes(): number {
     return this.#overlay.bytes;
@@ -161,7 +159,13 @@ export class Head {
   /** Adds effects that the replica itself decides on, such as closing idle callers. */
   propose(meta: readonly MetaChange[]): void {
     for (const change of meta) if (change.kind === "callerClosed") this.#answered.forget(change.id);
-    this.#overlay.add({ revision: 0, changes: [], meta }, []);
+    this.#add({ revision: 0, changes: [], meta }, [], 0);
+  }
+
+  #add(effects: Effects, states: readonly KeyValue[], changeBytes: number): void {
+    let bytes = TRANSACTION_BYTES + changeBytes;
+    for (const meta of effects.meta) bytes += metaBytes(meta);
+    this.#overlay.add(effects, states, bytes);
   }
 
   /** One step of the end of a lease whose time is over; false when there is nothing left to do. */
@@ -174,13 +178,15 @@ export class Head {
 
   #recall(stamp: CallerStamp): Reply | undefined {
     if (!this.#overlay.caller(stamp.id)) return { ok: false, failure: callerUnknown(stamp) };
-    const lowest = Math.max(
-      this.#answered.acknowledge(stamp),
-      this.#base.callers.get(stamp.id)?.firstUnacked ?? 1,
-    );
+    const lowest = this.#answered.acknowledge(stamp, this.#base.callers.get(stamp.id));
+    if (this.#answered.isNew(stamp)) return this.#beyondWindow(stamp);
     const known = this.#overlay.reply(stamp.id, stamp.sequence) ?? this.#answered.get(stamp);
     if (known !== undefined) return known;
     if (stamp.sequence < lowest) return { ok: false, failure: forgotten(stamp) };
+    return this.#beyondWindow(stamp);
+  }
+
+  #beyondWindow(stamp: CallerStamp): Reply | undefined {
     if (stamp.sequence - stamp.firstUnacked < CALLER_WINDOW_MAX) return undefined;
     return { ok: false, failure: windowFull(stamp) };
   }
@@ -205,27 +211,31 @@ export class Head {
     scratch: Scratch,
     outcome: Outcome,
   ): Evaluation {
-    const meta = outcome.meta ?? [];
+    const { changes } = scratch;
+    const meta: MetaChange[] = [...(outcome.meta ?? [])];
     const reply: Reply = { ok: true, response: outcome.response };
-    if (scratch.changes.length === 0 && meta.length === 0) return { reply, wrote: false };
-    if (caller !== undefined && replyBytes(command.kind, reply) > REPLY_BYTES_MAX)
-      throw replyTooLarge(command);
-    const effects = {
-      revision: scratch.changes.length > 0 ? scratch.revision : 0,
-      changes: scratch.changes,
-      meta: caller === undefined ? meta : [...meta, replied(caller, command.kind, reply)],
-    };
-    const full = this.#quota(command, effects);
+    if (changes.length === 0 && meta.length === 0) return { reply, wrote: false };
+    let bytes = TRANSACTION_BYTES + scratch.bytes;
+    for (const change of meta) bytes += metaBytes(change);
+    if (caller !== undefined) {
+      const record = replied(caller, command.kind, reply);
+      const recordBytes = metaBytes(record);
+      if (recordBytes > REPLY_BYTES_MAX) throw replyTooLarge(command);
+      bytes += recordBytes;
+      meta.push(record);
+    }
+    const effects = { revision: changes.length > 0 ? scratch.revision : 0, changes, meta };
+    const full = this.#quota(command, effects, bytes);
     if (full !== undefined) return full;
-    this.#overlay.add(effects, scratch.states());
+    this.#overlay.add(effects, scratch.states(), bytes);
     return { reply, wrote: true };
   }
 
   /** Refuses what would grow the store beyond its quota, and raises the alarm. */
-  #quota(command: Command, effects: Effects): Evaluation | undefined {
+  #quota(command: Command, effects: Effects, bytes: number): Evaluation | undefined {
     if (!grows(command, effects)) return undefined;
     const alarmed = this.#overlay.alarm("NOSPACE");
-    const total = this.#base.bytes + this.#overlay.bytes + effectsBytes(effects);
+    const total = this.#base.bytes + this.#overlay.bytes + bytes;
     if (!alarmed && total <= this.#options.quotaBytes) return undefined;
     if (!alarmed) this.propose([{ kind: "alarmed", alarm: "NOSPACE", on: true }]);
     const reply: Reply = {
@@ -321,7 +331,7 @@ export class Head {
       else this.#putFor(scratch, write.key, write.value, write.lease);
     }
     const revision = scratch.changes.length > 0 ? scratch.revision : this.#overlay.revision;
-    return { revision, result: settleResult(result, revision, command.procedure) };
+    return { revision, result: resultText(result, revision, command.procedure) };
   }
 
   #putFor(scratch: Scratch, key: Bytes, value: Bytes, lease: bigint): void {
@@ -376,7 +386,8 @@ export class Head {
   #revoke(id: bigint, scratch: Scratch): void {
     const { meta } = this.#revokeWithin(id, scratch);
     const revision = scratch.changes.length > 0 ? scratch.revision : 0;
-    this.#overlay.add({ revision, changes: scratch.changes, meta: meta ?? [] }, scratch.states());
+    const effects = { revision, changes: scratch.changes, meta: meta ?? [] };
+    this.#add(effects, scratch.states(), scratch.bytes);
   }
 
   #compact(request: CompactRequest): Outcome {

@@ -22,8 +22,7 @@ export function tombstone(key: Bytes, revision: number): KeyValue {
 
 export class Layer implements RangeSource {
   readonly #below: RangeSource;
-  readonly #own = new Map<Bytes, KeyValue>();
-  readonly #ordered = new OrderedMap<KeyValue>();
+  readonly #own = new OrderedMap<KeyValue>();
 
   constructor(below: RangeSource) {
     this.#below = below;
@@ -35,15 +34,17 @@ export class Layer implements RangeSource {
   own(key: Bytes): KeyValue | undefined {
     return this.#own.get(key);
   }
-  all(): Iterable<KeyValue> {
-    return this.#own.values();
+  /** What it holds itself, in key order. */
+  all(): readonly KeyValue[] {
+    const own: KeyValue[] = [];
+    this.#own.scan("", undefined, (_key, kv) => own.push(kv) > 0);
+    return own;
   }
   set(kv: KeyValue): void {
     this.#own.set(kv.key, kv);
-    this.#ordered.set(kv.key, kv);
   }
   drop(key: Bytes): void {
-    if (this.#own.delete(key)) this.#ordered.delete(key);
+    this.#own.delete(key);
   }
 
   get(key: Bytes): KeyValue | undefined {
@@ -54,7 +55,7 @@ export class Layer implements RangeSource {
 
   scan(from: Bytes, end: Bytes | undefined, visit: (kv: KeyValue) => boolean): boolean {
     if (this.#own.size === 0) return this.#below.scan(from, end, visit);
-    const own = this.#ordered.cursor(from);
+    const own = this.#own.cursor(from);
     const visitOwn = (upTo: Bytes | undefined): boolean => {
       for (let kv = own.value; kv !== undefined; kv = own.value) {
         if (upTo !== undefined && kv.key >= upTo) return true;

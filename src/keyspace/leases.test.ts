@@ -125,7 +125,10 @@ test("[CALLER-1] replies are kept until acknowledged; a caller comes only by bei
   for (let sequence = 1; sequence <= 5; sequence++)
     callers.record(7n, sequence, 1, kept(sequence), 20);
   callers.record(7n, 6, 4, kept(6), 30);
-  assert.deepEqual([...(callers.get(7n)?.replies.keys() ?? [])], [4, 5, 6]);
+  assert.deepEqual(
+    [...(callers.get(7n)?.replies.entries() ?? [])].map(([sequence]) => sequence),
+    [4, 5, 6],
+  );
   callers.record(7n, 7, 2, kept(7), 40);
   assert.equal(callers.get(7n)?.firstUnacked, 4);
   assert.deepEqual([callers.idle(40), callers.idle(41)], [[], [7n]]);

@@ -45,7 +45,6 @@ export class Overlay {
   readonly layer: Layer;
   readonly #leases = new Latest<bigint, HeadLease | undefined>();
   readonly #callers = new Latest<bigint, boolean>();
-  readonly #replies = new Latest<string, Reply>();
   readonly #alarms = new Latest<AlarmKind, boolean>();
   #compact = 0;
   #marks: { readonly index: number; readonly mark: Mark }[] = [];
@@ -66,9 +65,6 @@ export class Overlay {
   get openCount(): number {
     return this.#transactions.length;
   }
-  get openBytes(): number {
-    return this.#open.bytes;
-  }
 
   lease(id: bigint): HeadLease | undefined {
     const own = this.#leases.get(id);
@@ -86,11 +82,15 @@ export class Overlay {
   caller(id: bigint): boolean {
     return this.#callers.get(id)?.value ?? this.#base.callers.get(id) !== undefined;
   }
+  /** Cost: proportional to what is uncommitted; only commands that are sent again ask. */
   reply(id: bigint, sequence: number): Reply | undefined {
-    return (
-      this.#replies.get(`${id}/${sequence}`)?.value ??
-      this.#base.callers.get(id)?.replies.get(sequence)?.reply
-    );
+    for (const mark of [this.#open, ...this.#marks.map((sealed) => sealed.mark)]) {
+      for (const meta of mark.meta) {
+        if (meta.kind === "replied" && meta.sequence === sequence && meta.id === id)
+          return meta.reply;
+      }
+    }
+    return this.#base.callers.get(id)?.replies.get(sequence)?.reply;
   }
   alarm(kind: AlarmKind): boolean {
     return this.#alarms.get(kind)?.value ?? this.#base.alarms.has(kind);
@@ -108,8 +108,8 @@ export class Overlay {
     return past;
   }
 
-  /** Takes one transaction's effects; `states` are the keys as it leaves them. */
-  add(effects: Effects, states: readonly KeyValue[]): void {
+  /** Takes one transaction's effects; `states` are the keys as it leaves them, `bytes` what it occupies. */
+  add(effects: Effects, states: readonly KeyValue[], bytes: number): void {
     assert(
       effects.changes.length === 0 || effects.revision === this.revision + 1,
       "head revisions grow by one",
@@ -118,7 +118,6 @@ export class Overlay {
     for (const kv of states) this.layer.set(kv);
     this.#open.keys.push(...states);
     for (const meta of effects.meta) this.#addMeta(meta);
-    const bytes = effectsBytes(effects);
     this.#open.bytes += bytes;
     this.#bytes += bytes;
     this.#transactions.push(effects);
@@ -141,7 +140,7 @@ export class Overlay {
       case "callerClosed":
         return this.#callers.set(meta.id, meta.kind === "callerOpened", meta);
       case "replied":
-        return this.#replies.set(`${meta.id}/${meta.sequence}`, meta.reply, meta);
+        return;
       case "alarmed":
         return this.#alarms.set(meta.alarm, meta.on, meta);
       case "compacted":
@@ -181,10 +180,9 @@ export class Overlay {
       case "callerOpened":
       case "callerClosed":
         return this.#callers.drop(meta.id, meta);
-      case "replied":
-        return this.#replies.drop(`${meta.id}/${meta.sequence}`, meta);
       case "alarmed":
         return this.#alarms.drop(meta.alarm, meta);
+      case "replied":
       case "compacted":
       case "restored":
         return;
@@ -192,15 +190,13 @@ export class Overlay {
   }
 }
 
-/** What effects occupy while they are uncommitted, counted as the base will count them, or more. */
-export function effectsBytes(effects: Effects): number {
-  let bytes = 64 * (effects.meta.length + 1);
-  for (const meta of effects.meta) {
-    if (meta.kind === "callerOpened") bytes += 128;
-    else if (meta.kind === "replied") bytes += replyBytes(meta.request, meta.reply);
-  }
-  for (const change of effects.changes) bytes += changeBytes(change);
-  return bytes;
+/** What one transaction occupies beside its changes. */
+export const TRANSACTION_BYTES = 64;
+
+/** What metadata occupies while it is uncommitted, counted as the base will count it, or more. */
+export function metaBytes(meta: MetaChange): number {
+  if (meta.kind === "replied") return 64 + replyBytes(meta.reply);
+  return meta.kind === "callerOpened" ? 192 : 64;
 }
 
 export function changeBytes(change: Change): number {

@@ -165,21 +165,3 @@ function written(write: Write & { readonly kind: "put" }, before: KeyValue | und
 function ageOf(kv: KeyValue): number {
   return kv.createRevision === 0 ? Number.MAX_SAFE_INTEGER : kv.createRevision;
 }
-
-/** A deep copy of JSON data: each attempt gets arguments of its own. */
-export function cloneArgs<A>(args: A, name: string): A {
-  if (args === undefined) return args;
-  try {
-    return JSON.parse(JSON.stringify(args)) as A;
-  } catch (error) {
-    throw fail(
-      "INVALID",
-      {
-        object: `procedure ${name}`,
-        what: `was given arguments that JSON cannot carry`,
-        remedy: "Pass plain objects, arrays, strings, finite numbers, booleans and null.",
-      },
-      error,
-    );
-  }
-}

@@ -3,23 +3,16 @@
  * command writes, and a transaction's limits must hold for it too.
  */
 import { utf8 } from "../base/bytes.ts";
-import type { Reply, Request } from "../contract/requests.ts";
+import type { Reply } from "../contract/requests.ts";
 
 /** The longest reply that is kept; a command with a longer one can only be sent without a stamp. */
 export const REPLY_BYTES_MAX: number = 4 << 20;
 /** More than any number, length or flag takes. */
 const SCALAR_BYTES = 9;
 
-/** Cost: proportional to the reply; a procedure's result is written out as JSON. */
-export function replyBytes(request: Request["kind"], reply: Reply): number {
-  if (!reply.ok) return json(reply.failure);
-  if (request === "run" && "result" in reply.response)
-    return SCALAR_BYTES + json(reply.response.result);
-  return shapeBytes(reply.response);
-}
-
-function json(value: unknown): number {
-  return value === undefined ? 0 : utf8(JSON.stringify(value)).length;
+/** Cost: proportional to the reply. */
+export function replyBytes(reply: Reply): number {
+  return reply.ok ? shapeBytes(reply.response) : utf8(JSON.stringify(reply.failure)).length;
 }
 
 function shapeBytes(value: unknown): number {

@@ -37,7 +37,7 @@ export class Scratch implements RangeSource {
   }
   /** The final state of each changed key. */
   states(): readonly KeyValue[] {
-    return [...this.#layer.all()];
+    return this.#layer.all();
   }
 
   /** Returns what the key was before. */

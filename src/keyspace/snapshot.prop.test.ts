@@ -123,7 +123,7 @@ function observed(base: Base): unknown {
     }),
     callers: [...base.callers.all()].map((caller) => ({
       ...caller,
-      replies: new Map(caller.replies),
+      replies: [...caller.replies.entries()],
     })),
   };
 }

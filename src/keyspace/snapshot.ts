@@ -67,7 +67,7 @@ export function* exportWork(base: Base): Generator<Uint8Array, undefined> {
   }
   const callers = [...base.callers.all()].map((caller) => ({
     ...caller,
-    replies: new Map(caller.replies),
+    replies: caller.replies.copy(),
   }));
   const release = base.pin(meta.compactRevision);
   try {
@@ -220,7 +220,7 @@ function encodeCaller(writer: ByteWriter, caller: Caller): void {
   writer.uint(caller.firstUnacked);
   writer.uint(Math.round(caller.lastTime * 1_000));
   writer.uint(caller.replies.size);
-  for (const [sequence, kept] of caller.replies) {
+  for (const [sequence, kept] of caller.replies.entries()) {
     writer.uint(sequence);
     requestKindCodec.encode(writer, kept.request);
     encodeReply(writer, kept.request, kept.reply);

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { performance } from "node:perf_hooks";
 import { test } from "node:test";
 import type { Bytes } from "../../src/base/bytes.ts";
+import { utf8 } from "../../src/base/bytes.ts";
 import { ByteWriter, Malformed } from "../../src/base/codec.ts";
 import { crc32cOf } from "../../src/base/crc32c.ts";
 import type { Prng } from "../../src/base/prng.ts";
@@ -100,7 +101,7 @@ function someEffects(random: Prng): Effects {
   ) as Change[];
   const reply = {
     ok: true,
-    response: { revision: random.below(99), result: { list: [1, "two", null] } },
+    response: { revision: random.below(99), result: utf8('{"list":[1,"two",null]}') },
   } as const;
   const meta: readonly MetaChange[] = [
     { kind: "leaseGranted", id, ttlMs: random.below(9_999) },

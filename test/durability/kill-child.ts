@@ -7,6 +7,7 @@
 import { writeSync } from "node:fs";
 import type { Bytes } from "../../src/base/bytes.ts";
 import { utf8 } from "../../src/base/bytes.ts";
+import { argsText, dataOf } from "../../src/contract/json-data.ts";
 import type { Procedure } from "../../src/contract/procedure.ts";
 import { procedure, procedureSet } from "../../src/contract/procedure.ts";
 import type { CallerStamp, Reply, Request, Response } from "../../src/contract/requests.ts";
@@ -53,13 +54,13 @@ async function counted(driver: Driver, sequence: number): Promise<void> {
   const stamp = { id: CALLER, sequence, firstUnacked: sequence };
   const answer = await ask(
     driver,
-    { kind: "run", procedure: count.name, args: { key: "count" } },
+    { kind: "run", procedure: count.name, args: argsText({ key: "count" }, count.name) },
     stamp,
   );
   say({
     kind: "counted",
     sequence,
-    result: "result" in answer ? Number(answer.result) : Number.NaN,
+    result: "result" in answer ? Number(dataOf(answer.result)) : Number.NaN,
   });
 }
 

@@ -11,6 +11,7 @@ import type { Bytes } from "../../src/base/bytes.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import type { Prng } from "../../src/base/prng.ts";
 import { prng } from "../../src/base/prng.ts";
+import { argsText } from "../../src/contract/json-data.ts";
 import type { Procedure } from "../../src/contract/procedure.ts";
 import { procedure, procedureSet } from "../../src/contract/procedure.ts";
 import type { CallerStamp, Reply, Request, Response } from "../../src/contract/requests.ts";
@@ -263,7 +264,7 @@ export class World {
 }
 
 function counting(): Request {
-  return { kind: "run", procedure: count.name, args: { key: "count" } };
+  return { kind: "run", procedure: count.name, args: argsText({ key: "count" }, count.name) };
 }
 
 /** Lets every promise that can go on do so. */

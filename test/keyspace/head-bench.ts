@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Bytes } from "../../src/base/bytes.ts";
 import type { ErrorCode } from "../../src/base/errors.ts";
+import { argsText, dataOf } from "../../src/contract/json-data.ts";
 import type { Procedure, Tx } from "../../src/contract/procedure.ts";
 import { procedure, procedureSet } from "../../src/contract/procedure.ts";
 import type {
@@ -47,6 +48,10 @@ export class Bench {
     assert.ok(reply.ok, reply.ok ? "" : reply.failure.what);
     return reply.response as ResponseOf[C["kind"]];
   }
+  /** What the procedure gave back. */
+  result(command: RunRequest): unknown {
+    return dataOf(this.ok(command).result);
+  }
   refused(command: Command, code: ErrorCode, caller?: CallerStamp): void {
     const reply = this.send(command, caller);
     assert.ok(!reply.ok, "should have been refused");
@@ -71,7 +76,7 @@ export const put = (key: string, value: string, lease = 0n): PutRequest => ({
 export const run = (name: string, args: unknown = null, prefix?: string): RunRequest => ({
   kind: "run",
   procedure: name,
-  args,
+  args: argsText(args, name),
   prefix: prefix === undefined ? undefined : b(prefix),
 });
 export const stamp = (sequence: number, firstUnacked = 1, id = 7n): CallerStamp => ({

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Bytes } from "../../src/base/bytes.ts";
 import { prng } from "../../src/base/prng.ts";
 import { dueKey } from "../../src/contract/due.ts";
+import { dataOf } from "../../src/contract/json-data.ts";
 import type { Tx } from "../../src/contract/procedure.ts";
 import { Suspension } from "../../src/contract/suspension.ts";
 import { ProcedureTx } from "../../src/keyspace/procedure-tx.ts";
@@ -20,7 +21,7 @@ test("[PROC-ATOMIC] a throw drops the procedure's own writes and nothing else (o
     }),
   ]);
   const { result, revision } = bench.ok(run("t/writes@1"));
-  assert.deepEqual(result, { at: revision, now: bench.time, list: [revision] });
+  assert.deepEqual(dataOf(result), { at: revision, now: bench.time, list: [revision] });
   const reply = bench.send(run("t/throws@1"));
   assert.ok(!reply.ok);
   assert.deepEqual([reply.failure.code, reply.failure.outcome], ["INVALID", "definite"]);
@@ -54,7 +55,7 @@ test("[PROC-JSON] arguments are the procedure's own copy, and results must be JS
     }),
   ]);
   const args = { n: 1 };
-  assert.equal(bench.ok(run("t/mutates@1", args)).result, 2);
+  assert.equal(bench.result(run("t/mutates@1", args)), 2);
   assert.equal(args.n, 1);
   for (const name of ["bigint", "nan", "cycle"]) bench.refused(run(`t/${name}@1`), "INVALID");
 });
@@ -97,7 +98,7 @@ test("[PROC-TX] reads see own writes, ranges merge them, age puts them last (one
   ]);
   for (const key of ["d", "c", "b"]) bench.ok(put(key, ""));
   bench.commit();
-  assert.deepEqual(bench.ok(run("t/reads@1")).result, [true, 1, "a,c,d", "d,c", "d,c,a", "d"]);
+  assert.deepEqual(bench.result(run("t/reads@1")), [true, 1, "a,c,d", "d,c", "d,c,a", "d"]);
 });
 
 test("[PROC-TX] a limited range looks past what the procedure has deleted (one replica)", () => {
@@ -114,7 +115,7 @@ test("[PROC-TX] a limited range looks past what the procedure has deleted (one r
     }),
   ]);
   for (const key of ["d", "c", "b"]) bench.ok(put(key, ""));
-  assert.deepEqual(bench.ok(run("t/limits@1")).result, ["c", "c", "c"]);
+  assert.deepEqual(bench.result(run("t/limits@1")), ["c", "c", "c"]);
 });
 
 test("[PROC-PREFIX] a prefix confines all keys, and due records carry it to their procedure (one replica)", () => {
@@ -128,16 +129,16 @@ test("[PROC-PREFIX] a prefix confines all keys, and due records carry it to thei
   ]);
   bench.ok(put("in/k", "1"));
   bench.ok(put("k", "1"));
-  assert.deepEqual(bench.ok(run("t/arm@1", null, "in/")).result, ["k"]);
+  assert.deepEqual(bench.result(run("t/arm@1", null, "in/")), ["k"]);
   bench.commit();
   const key = dueKey(5_000, "in/o");
   const record = bench.base.get(key);
   assert.ok(record !== undefined, "the record is in the one index");
   const fire = run("ordering/due/fire@1", { key, modRevision: record.modRevision });
-  assert.equal(bench.ok(fire).result, "early");
+  assert.equal(bench.result(fire), "early");
   bench.time = 5_000;
-  assert.equal(bench.ok(fire).result, "fired");
-  assert.equal(bench.ok(fire).result, "gone");
+  assert.equal(bench.result(fire), "fired");
+  assert.equal(bench.result(fire), "gone");
   bench.commit();
   assert.deepEqual(
     [bench.read("in/hit"), bench.read("hit"), bench.base.get(key)],
@@ -176,7 +177,7 @@ test("[PROC-STRICT] an attempt that swallows its suspension is discarded all the
       return "done";
     }),
   ]);
-  for (let at = 0; at < 50; at++) assert.equal(bench.ok(run("t/swallows@1")).result, "done");
+  for (let at = 0; at < 50; at++) assert.equal(bench.result(run("t/swallows@1")), "done");
   bench.commit();
   assert.equal(bench.base.get(b("n"))?.version, 50);
 });

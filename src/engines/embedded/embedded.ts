@@ -16,7 +16,7 @@ import type {
 import type { Procedure } from "../../contract/procedure.ts";
 import type { Request, ResponseOf, RunResponse } from "../../contract/requests.ts";
 import type { Driver } from "../../driver/face.ts";
-import { cloneArgs } from "../../keyspace/procedure-tx.ts";
+import { argsText, dataOf } from "../../contract/json-data.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { pending } from "../pending.ts";
 import { watchStream } from "../watch-stream.ts";
@@ -98,11 +98,11 @@ export function embeddedKeyspace(options: EmbeddedOptions): Keyspace {
       const request = {
         kind: "run" as const,
         procedure: procedure.name,
-        args: cloneArgs(args, procedure.name),
+        args: argsText(args, procedure.name),
         prefix: runOptions.prefix,
       };
       const answer: RunResponse = await call(request, runOptions);
-      return { result: answer.result as R, revision: answer.revision };
+      return { result: dataOf(answer.result) as R, revision: answer.revision };
     },
     observe: (listener) => {
       listeners.add(listener);

@@ -10,11 +10,12 @@ import type { Bytes } from "../../base/bytes.ts";
 import { asFailure, fail } from "../../base/errors.ts";
 import type { Failure } from "../../base/errors.ts";
 import { prefixed } from "../../contract/due.ts";
+import { dataOf } from "../../contract/json-data.ts";
 import type { CommitRevision, Procedure } from "../../contract/procedure.ts";
 import type { Compare, KeyValue } from "../../contract/requests.ts";
 import { Suspension } from "../../contract/suspension.ts";
 import type { ReadSource, Write } from "../../keyspace/procedure-tx.ts";
-import { cloneArgs, ProcedureTx } from "../../keyspace/procedure-tx.ts";
+import { ProcedureTx } from "../../keyspace/procedure-tx.ts";
 import type { Answer, Read } from "./reads.ts";
 import { conditions, covers, ordered, readName, written } from "./reads.ts";
 
@@ -23,7 +24,7 @@ export const OPERATIONS_MAX = 128;
 
 export interface Call {
   readonly procedure: Procedure<never, unknown>;
-  readonly args: unknown;
+  readonly args: Bytes;
   readonly prefix: Bytes;
 }
 
@@ -156,7 +157,7 @@ class Attempt implements ReadSource {
     const tx = new WatchedTx(this, procedure.name, now);
     let outcome: Outcome;
     try {
-      const given = cloneArgs(args, procedure.name) as never;
+      const given = dataOf(args) as never;
       const result = procedure.run(prefixed(tx, prefix), given);
       this.writes = new Map(tx.writes.map((write) => [write.key, write]));
       outcome = { kind: "returned", result, wrote: this.writes.size > 0 };

@@ -13,7 +13,8 @@
 import type { Bytes } from "../../base/bytes.ts";
 import { asFailure, failure, QuorateError } from "../../base/errors.ts";
 import type { Failure } from "../../base/errors.ts";
-import { settleResult } from "../../contract/commit-revision.ts";
+import { resultText } from "../../contract/commit-revision.ts";
+import { argsText, dataOf } from "../../contract/json-data.ts";
 import type { Keyspace, Ran, RunOptions } from "../../contract/keyspace.ts";
 import type { Procedure } from "../../contract/procedure.ts";
 import type { Reply, TxnOperation, TxnResponse } from "../../contract/requests.ts";
@@ -89,7 +90,8 @@ class Pump {
   async run<A, R>(procedure: Procedure<A, R>, args: A, options: RunOptions): Promise<Ran<R>> {
     const prefix = options.prefix ?? ("" as Bytes);
     const contention = `${prefix}\n${procedure.contention(args)}`;
-    const request = { kind: "run" as const, procedure: procedure.name, args, prefix };
+    const text = argsText(args, procedure.name);
+    const request = { kind: "run" as const, procedure: procedure.name, args: text, prefix };
     let job: Job | undefined;
     const answer = await pending(
       this.#options.clock,
@@ -99,7 +101,7 @@ class Pump {
       (state, done) => {
         job = {
           procedure: procedure as never,
-          args,
+          args: text,
           prefix,
           state,
           done,
@@ -112,7 +114,7 @@ class Pump {
         if (job !== undefined) job.abandoned = true;
       },
     );
-    return { result: answer.result as R, revision: answer.revision };
+    return { result: dataOf(answer.result) as R, revision: answer.revision };
   }
 
   #enqueue(contention: string, job: Job): void {
@@ -335,7 +337,7 @@ function settled({ used, writes }: Evaluation, revision: number): ReadCache {
 function reply(job: Job, outcome: Outcome, revision: number): Reply {
   if (outcome.kind === "thrown") return { ok: false, failure: outcome.failure };
   try {
-    const result = settleResult(outcome.result, revision, job.procedure.name);
+    const result = resultText(outcome.result, revision, job.procedure.name);
     return { ok: true, response: { revision, result } };
   } catch (error) {
     return { ok: false, failure: asFailure(error, `procedure ${job.procedure.name}`) };

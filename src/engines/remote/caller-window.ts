@@ -14,22 +14,27 @@ export class Caller {
   readonly id: bigint;
   /** Its opening has been asked for. */
   opened = false;
-  readonly #unanswered = new Set<number>();
+  #oldest = 1;
+  /** Answered, though an older one is not. */
+  readonly #ahead = new Set<number>();
   #next = 1;
 
   constructor(id: bigint) {
     this.id = id;
   }
   stamp(): Stamp {
-    const sequence = this.#next++;
-    this.#unanswered.add(sequence);
-    return { caller: this, sequence };
+    return { caller: this, sequence: this.#next++ };
   }
   answered(sequence: number): void {
-    this.#unanswered.delete(sequence);
+    if (sequence !== this.#oldest) {
+      if (sequence > this.#oldest) this.#ahead.add(sequence);
+      return;
+    }
+    do this.#oldest++;
+    while (this.#ahead.delete(this.#oldest));
   }
   get oldestUnanswered(): number {
-    return this.#unanswered.values().next().value ?? this.#next;
+    return this.#oldest;
   }
 }
 

@@ -9,12 +9,13 @@
  * Source: Lee et al., RIFL (SOSP 2015), for I1. Cost: one round trip a call; one more when a caller is opened.
  */
 import { fail, failure, QuorateError } from "../../base/errors.ts";
+import { Slots } from "../../base/slots.ts";
 import type { Failure } from "../../base/errors.ts";
 import type { Guarantee } from "../../contract/guarantee.ts";
 import type { CallOptions, Keyspace, Ran, RunOptions, WireState } from "../../contract/keyspace.ts";
 import type { Procedure } from "../../contract/procedure.ts";
 import type { Reply, Request, ResponseOf, RunResponse } from "../../contract/requests.ts";
-import { cloneArgs } from "../../keyspace/procedure-tx.ts";
+import { argsText, dataOf } from "../../contract/json-data.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Entropy } from "../../ports/entropy.ts";
 import type { Address, Network } from "../../ports/network.ts";
@@ -32,6 +33,9 @@ const WAITING_MAX = 16_384;
 
 /** A request without an answer yet. */
 interface Waiting {
+  id: number;
+  /** Requests are sent again in this order. */
+  place: number;
   readonly request: Request;
   stamp: Stamp | undefined;
   readonly state: CallState;
@@ -93,10 +97,10 @@ class Remote implements Keyspace {
   readonly #link: Link;
   readonly #watches: RemoteWatches;
   readonly #callers: CallerWindow;
-  /** In the order in which they are to be sent again. */
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting = new Slots<Waiting>();
   #wanted = 0;
-  #nextId = 1;
+  #places = 0;
+  #watchIds = 0;
   #closed: Promise<void> | undefined;
 
   constructor(options: RemoteOptions) {
@@ -113,7 +117,7 @@ class Remote implements Keyspace {
     });
     this.#watches = new RemoteWatches(
       (message) => this.#link.send(message) === "sent",
-      () => this.#nextId++,
+      () => ++this.#watchIds,
     );
   }
 
@@ -158,12 +162,12 @@ class Remote implements Keyspace {
     const request = {
       kind: "run" as const,
       procedure: procedure.name,
-      args: cloneArgs(args, procedure.name),
+      args: argsText(args, procedure.name),
       prefix: options.prefix,
     };
     try {
       const answer: RunResponse = await this.call(request, options);
-      return { result: answer.result as R, revision: answer.revision };
+      return { result: dataOf(answer.result) as R, revision: answer.revision };
     } catch (error) {
       // The server that answered after a reconnect may be of another version than the one that was greeted.
       if (evaluate === undefined || !QuorateError.is(error, "PROCEDURE_UNKNOWN")) throw error;
@@ -183,26 +187,24 @@ class Remote implements Keyspace {
   async #close(): Promise<void> {
     const reason = closedError(this.label).failure;
     this.#watches.endAll(reason);
-    for (const { state, done, request } of [...this.#waiting.values()]) {
+    for (const { id, state, done, request } of this.#waiting.all()) {
+      this.#waiting.take(id);
       const outcome = state.sent && changesState(request) ? "indefinite" : "definite";
       done({ ok: false, failure: { ...reason, outcome } });
     }
-    this.#waiting.clear();
     const { current } = this.#callers;
     if (current.opened) {
       const request = { kind: "callerClose" as const, id: current.id };
-      this.#link.send({ kind: "request", id: this.#nextId++, request });
+      this.#link.send({ kind: "request", id: 0, request });
     }
     this.#link.close();
   }
 
   #send(request: Request, state: CallState, done: (reply: Reply) => void): Waiting {
     const stamp = STAMPED.has(request.kind) ? this.#stamp() : undefined;
-    const waiting: Waiting = { request, stamp, state, done, sends: 0, wanted: true };
     this.#wanted++;
     this.#link.hold(true);
-    this.#enqueue(waiting);
-    return waiting;
+    return this.#enqueue({ request, stamp, state, done, wanted: true });
   }
 
   /** A stamp of a caller whose opening goes ahead of it, now and whenever both are sent again. */
@@ -215,25 +217,28 @@ class Remote implements Keyspace {
         if (!reply.ok) this.#callers.retire(current);
       };
       const state = { sent: false };
-      this.#enqueue({ request, stamp: undefined, state, done, sends: 0, wanted: false });
+      this.#enqueue({ request, stamp: undefined, state, done, wanted: false });
     }
     return current.stamp();
   }
 
-  #enqueue(waiting: Waiting): void {
-    const id = this.#nextId++;
-    this.#waiting.set(id, waiting);
-    this.#transmit(id, waiting);
+  #enqueue(call: Pick<Waiting, "request" | "stamp" | "state" | "done" | "wanted">): Waiting {
+    const waiting: Waiting = { id: 0, place: ++this.#places, sends: 0, ...call };
+    waiting.id = this.#waiting.add(waiting);
+    this.#transmit(waiting);
+    return waiting;
   }
 
-  #transmit(id: number, waiting: Waiting): void {
-    const { request, stamp, state } = waiting;
+  #transmit(waiting: Waiting): void {
+    const { id, request, stamp, state } = waiting;
     const caller = stamp === undefined ? undefined : onWire(stamp);
     const sent = this.#link.send({ kind: "request", id, request, caller });
     if (sent === "offline") return;
     if (sent === "tooLarge") {
       const reason = tooLarge(request, this.label);
-      this.#options.clock.soon(() => this.#replied(id, { ok: false, failure: reason }));
+      this.#options.clock.soon(() => {
+        if (this.#waiting.get(id) === waiting) this.#replied(id, { ok: false, failure: reason });
+      });
       return;
     }
     state.sent = true;
@@ -243,26 +248,27 @@ class Remote implements Keyspace {
   #interrupted(): void {
     this.#watches.interrupted();
     // What nobody waits for is not sent again: its stamp, given up, makes a late copy of it refused.
-    for (const [id, waiting] of this.#waiting)
-      if (!waiting.wanted && waiting.request.kind !== "callerOpen") this.#remove(id, waiting);
+    for (const waiting of this.#waiting.all())
+      if (!waiting.wanted && waiting.request.kind !== "callerOpen") this.#remove(waiting);
   }
 
   /** After a reconnect: whatever has no answer yet is sent again, in order, under the same stamps. */
   #resend(): void {
-    for (const [id, waiting] of this.#waiting) this.#transmit(id, waiting);
+    const inOrder = this.#waiting.all().toSorted((a, b) => a.place - b.place);
+    for (const waiting of inOrder) this.#transmit(waiting);
     this.#watches.resume();
   }
 
   #replied(id: number, reply: Reply): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
-    if (!reply.ok && this.#triesAgain(id, waiting, reply.failure)) return;
-    this.#remove(id, waiting);
+    if (!reply.ok && this.#triesAgain(waiting, reply.failure)) return;
+    this.#remove(waiting);
     waiting.done(reply);
   }
 
-  #remove(id: number, waiting: Waiting): void {
-    this.#waiting.delete(id);
+  #remove(waiting: Waiting): void {
+    this.#waiting.take(waiting.id);
     const { stamp } = waiting;
     if (stamp !== undefined) stamp.caller.answered(stamp.sequence);
     if (waiting.wanted) this.#unwanted(waiting);
@@ -274,7 +280,7 @@ class Remote implements Keyspace {
   }
 
   /** Whether a refusal is dealt with here: the request has certainly not happened and can still be carried out. */
-  #triesAgain(id: number, waiting: Waiting, reason: Failure): boolean {
+  #triesAgain(waiting: Waiting, reason: Failure): boolean {
     const { stamp } = waiting;
     if (reason.code === "SHUTDOWN" && this.#link.leaving && waiting.wanted) {
       // The server has said that it goes; the next connection takes it.
@@ -285,10 +291,11 @@ class Remote implements Keyspace {
     this.#callers.retire(stamp.caller);
     if (waiting.sends !== 1 || !waiting.wanted) return false;
     stamp.caller.answered(stamp.sequence);
-    this.#waiting.delete(id);
     waiting.sends = 0;
     waiting.stamp = this.#stamp();
-    this.#enqueue(waiting);
+    // Behind the opening of its new caller.
+    waiting.place = ++this.#places;
+    this.#transmit(waiting);
     return true;
   }
 
@@ -297,8 +304,7 @@ class Remote implements Keyspace {
     if (!waiting.wanted) return;
     waiting.done = (): void => {};
     this.#unwanted(waiting);
-    if (waiting.sends > 0) return;
-    for (const [id, each] of this.#waiting) if (each === waiting) return this.#remove(id, waiting);
+    if (waiting.sends === 0) this.#remove(waiting);
   }
 }
 
