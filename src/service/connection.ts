@@ -3,7 +3,7 @@
  *
  * Invariants: I1 what is read from the connection is bounded: beyond `IN_FLIGHT_MAX` requests or a full outgoing
  * buffer, reading pauses. I2 a watch whose client does not acknowledge costs a position, not a buffer. I3 answers of one
- * turn leave in one write. I4 after `drain` no new request is taken and those in flight are answered.
+ * turn leave in few writes. I4 after `drain` no new request is taken and those in flight are answered.
  */
 import { fromArray } from "../base/bytes.ts";
 import { Malformed } from "../base/codec.ts";
@@ -27,8 +27,6 @@ import {
 } from "../wire/native/messages.ts";
 
 const IN_FLIGHT_MAX = 8_192;
-/** Outgoing bytes gathered before they are handed over within a turn. */
-const GATHER_BYTES: number = 256 << 10;
 
 interface OpenWatch {
   handle: WatchHandle | undefined;
@@ -202,7 +200,7 @@ export class ServiceConnection implements StreamHandler {
   #send(message: ServerMessage): void {
     if (this.#closed) return;
     if (!this.#writer.add(message)) return this.#tooLong(message);
-    if (this.#writer.length >= GATHER_BYTES) return this.#flush();
+    if (this.#writer.full) return this.#flush();
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     this.#context.clock.soon(() => {

@@ -1,7 +1,7 @@
 /**
  * The link: one native connection at a time, made again with backoff when it ends.
  *
- * Invariants: I1 messages of one turn leave in one write. I2 nothing is queued while there is no connection: whoever owns
+ * Invariants: I1 messages of one turn leave in few writes. I2 nothing is queued while there is no connection: whoever owns
  * a message sends it again at `connected`. I3 endpoints are tried in turn, each for a bounded time. I4 a peer that is
  * silent while something is expected of it is asked for a sign, then given up.
  */
@@ -26,7 +26,6 @@ const BACKOFF_MIN_MS = 20;
 const BACKOFF_MAX_MS = 2_000;
 /** How long an endpoint may take to connect and say hello; a server may be reading its data. */
 const GREETING_MS = 5_000;
-const GATHER_BYTES: number = 256 << 10;
 /** Bytes that wait for the network before more are turned away. */
 const BACKLOG_BYTES_MAX: number = 64 << 20;
 /** Silence after which a peer that owes something is asked for a sign, and after which it is given up, ms. */
@@ -110,7 +109,7 @@ export class Link {
   send(message: ClientMessage): Sent {
     if (this.#stream === undefined) return "offline";
     if (!this.#writer.add(message)) return "tooLarge";
-    if (this.#writer.length >= GATHER_BYTES) this.#flush();
+    if (this.#writer.full) this.#flush();
     else this.#flushSoon();
     return "sent";
   }

@@ -6,12 +6,19 @@ import type { Codec } from "../../base/codec.ts";
 import { ByteReader, ByteWriter, Malformed } from "../../base/codec.ts";
 
 const LENGTH_BYTES = 4;
+/**
+ * What leaves in one write. A part of a turn's messages leaves before the rest is made, so that the other side works
+ * meanwhile: with all of 64 in one write, client, server and disk took turns, and a quarter less got through.
+ */
+const GATHERED_MAX = 32;
+const GATHERED_BYTES: number = 64 << 10;
 
 /** Gathers messages until they are taken. */
 export class FrameWriter<T> {
   readonly #codec: Codec<T>;
   readonly #bytesMax: number;
   readonly #writer = new ByteWriter(16 << 10);
+  #count = 0;
 
   constructor(codec: Codec<T>, bytesMax: number) {
     this.#codec = codec;
@@ -19,6 +26,10 @@ export class FrameWriter<T> {
   }
   get length(): number {
     return this.#writer.length;
+  }
+  /** As much has been gathered as leaves in one write. */
+  get full(): boolean {
+    return this.#count >= GATHERED_MAX || this.#writer.length >= GATHERED_BYTES;
   }
   /** Adds `message`; false, and nothing is added, if it is longer than the other side takes. */
   add(message: T): boolean {
@@ -31,12 +42,14 @@ export class FrameWriter<T> {
       return false;
     }
     this.#writer.patchU32(start, length);
+    this.#count++;
     return true;
   }
   /** What has been gathered; the writer is empty afterwards. */
   take(): Uint8Array {
     const gathered = this.#writer.take();
     this.#writer.reset();
+    this.#count = 0;
     return gathered;
   }
 }
