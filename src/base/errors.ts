@@ -19,10 +19,8 @@ export type ErrorCode =
   | "CONFIG"
   | "GUARANTEE"
   | "ENGINE_MISSING"
-  | "NO_SESSION"
   | "LOST"
   | "EXPIRED"
-  | "REVOKED"
   | "CANCELLED"
   | "SHUTDOWN"
   | "STALE_TOKEN"
@@ -63,10 +61,8 @@ export const ERROR_CODES: Readonly<
   CONFIG: { outcome: "definite", retry: "never" },
   GUARANTEE: { outcome: "definite", retry: "never" },
   ENGINE_MISSING: { outcome: "definite", retry: "never" },
-  NO_SESSION: { outcome: "definite", retry: "never" },
   LOST: { outcome: "definite", retry: "never" },
   EXPIRED: { outcome: "definite", retry: "never" },
-  REVOKED: { outcome: "definite", retry: "never" },
   CANCELLED: { outcome: "definite", retry: "never" },
   SHUTDOWN: { outcome: "definite", retry: "backoff" },
   STALE_TOKEN: { outcome: "definite", retry: "never" },

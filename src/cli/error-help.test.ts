@@ -29,7 +29,7 @@ test("[CLI-6] the exit code tells usage, loss, definite and indefinite apart (no
   const about = { object: "x", what: "y", remedy: "z" };
   const expected = (code: ErrorCode): number => {
     if (code === "CONFIG" || code === "INVALID") return 2;
-    if (code === "LOST" || code === "EXPIRED" || code === "REVOKED") return 5;
+    if (code === "LOST" || code === "EXPIRED") return 5;
     return ERROR_CODES[code].outcome === "definite" ? 3 : 4;
   };
   for (const code of CODES) assert.equal(exitCodeOf(failure(code, about)), expected(code), code);

@@ -67,11 +67,6 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
     effect: NONE,
     remedy: "Install the package with the command in the message.",
   },
-  NO_SESSION: {
-    cause: "Something session-held was asked of an engine or connection that has no session.",
-    effect: NONE,
-    remedy: "Use the deadline-held form (lease with ttlMs), or an engine with sessions.",
-  },
   LOST: {
     cause:
       "The session could not be renewed in time: network, a stopped process or a blocked event loop.",
@@ -84,11 +79,6 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: "The lease behind what was held ran out at the engine.",
     effect: "What was held is no longer yours.",
     remedy: "Acquire again; if it happens under load, raise the TTL.",
-  },
-  REVOKED: {
-    cause: "Somebody revoked the lease or took back what was held.",
-    effect: "What was held is no longer yours.",
-    remedy: "Find who revoked it (quorate explain NAME), then acquire again.",
   },
   CANCELLED: {
     cause: "The work was cancelled by name, from this process or another.",

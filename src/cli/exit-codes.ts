@@ -31,7 +31,7 @@ export const EXIT_MEANING: Readonly<Record<keyof typeof EXIT, string>> = {
   interrupted: "stopped by a signal before there was an answer",
 };
 
-const LOSSES: ReadonlySet<string> = new Set(["LOST", "EXPIRED", "REVOKED"]);
+const LOSSES: ReadonlySet<string> = new Set(["LOST", "EXPIRED"]);
 
 /** The exit code of a failure. */
 export function exitCodeOf(failure: Failure): ExitCode {
