@@ -4,9 +4,10 @@
  * Invariants: I1 one process at a time. I2 recovery applies each logged entry after the snapshot once, in order, with
  * the code that applied it first. I3 a gap between snapshot and log is damage, not an empty history.
  */
+import { AssertionFailure } from "../base/assert.ts";
 import { text, utf8, fromArray, toArray } from "../base/bytes.ts";
 import { Malformed } from "../base/codec.ts";
-import { fail } from "../base/errors.ts";
+import { fail, QuorateError } from "../base/errors.ts";
 import { Base } from "../keyspace/base.ts";
 import { decodeEntry } from "../keyspace/entry-codec.ts";
 import type { Disk, DirectoryLock } from "../ports/disk.ts";
@@ -36,9 +37,9 @@ export interface OpenedDirectory {
   readonly report: LogReport & { readonly snapshot: string | undefined };
 }
 
-/** Takes the directory, or throws DATA_DIR_IN_USE with who has it. */
+/** Takes the directory, or throws DATA_DIR_IN_USE with who has it, DISK if it cannot be used. */
 export async function takeDirectory(disk: Disk): Promise<DirectoryLock> {
-  const lock = await disk.lock();
+  const lock = await disk.lock().catch((error: unknown) => Promise.reject(unusable(disk, error)));
   if ("release" in lock) return lock;
   throw fail("DATA_DIR_IN_USE", {
     object: `data directory ${disk.label}`,
@@ -69,8 +70,23 @@ export async function openDirectory(
     return { lock, identity, base, log, report: { ...report, snapshot } };
   } catch (error) {
     await lock.release();
-    throw error;
+    throw unusable(disk, error);
   }
+}
+
+/** What the operating system says of a directory while it is opened; nothing has been promised by then. */
+function unusable(disk: Disk, error: unknown): unknown {
+  if (QuorateError.is(error) || error instanceof AssertionFailure) return error;
+  return fail(
+    "DISK",
+    {
+      object: `data directory ${disk.label}`,
+      what: `cannot be used: ${error instanceof Error ? error.message : String(error)}`,
+      remedy: "Look at its permissions, space and limits; quorate doctor checks them.",
+      outcome: "definite",
+    },
+    error,
+  );
 }
 
 function replay(disk: Disk, base: Base, bytes: Uint8Array): number {
