@@ -153,9 +153,9 @@ export class Link {
         if (greeted) return resolve();
         giveUp.abort();
         opened?.destroy();
-        reject(unreachable(label, reason));
+        reject(QuorateError.is(reason, "ABORTED") ? reason : unreachable(label, reason));
       };
-      const onAbort = (): void => stop(new Error("the attempt was aborted"));
+      const onAbort = (): void => stop(abandoned(label, signal?.reason));
       const late = (): void => stop(new Error(`no greeting within ${GREETING_MS} ms`));
       const cancelTimer = clock.after(GREETING_MS, late, { idle: !this.#held });
       signal?.addEventListener("abort", onAbort, { once: true });
@@ -192,7 +192,7 @@ export class Link {
       } else if (message.kind === "hello") {
         known = true;
         greeted(message.procedures);
-      }
+      } else if (message.kind === "goAway") ended(new QuorateError(message.failure));
     };
     return {
       received: (bytes) => {
@@ -200,8 +200,9 @@ export class Link {
         this.#asked = false;
         try {
           reader.push(bytes, heed);
-        } catch {
+        } catch (error) {
           // Bytes that are no message: the connection cannot be trusted any more; what is in flight goes again.
+          if (!known) ended(anotherProtocol(this.#options.label, error));
           stream.destroy();
         }
       },
@@ -296,6 +297,17 @@ export class Link {
     this.#state = state;
     for (const listener of this.#listeners) listener(state);
   }
+}
+
+function abandoned(label: string, reason: unknown): QuorateError {
+  const what = "connecting was aborted";
+  const remedy = "Nothing was begun.";
+  return fail("ABORTED", { object: label, what, remedy, outcome: "definite" }, reason);
+}
+
+function anotherProtocol(label: string, error: unknown): QuorateError {
+  const what = `answers in another protocol (${error instanceof Error ? error.message : String(error)})`;
+  return fail("PROTOCOL", { object: label, what, remedy: "" }, error);
 }
 
 function unreachable(label: string, reason: Error | undefined): QuorateError {
