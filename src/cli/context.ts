@@ -35,16 +35,25 @@ export async function connected(
   options: { readonly sessionTtlMs?: number | undefined } = {},
 ): Promise<ExitCode> {
   const { connect } = await import("../sdk/index.ts");
-  const q = await connect(context.url, {
-    service: "quorate-cli",
-    signal: AbortSignal.any([context.interrupt, AbortSignal.timeout(context.timeoutMs)]),
-    ...options,
-  });
+  const late = AbortSignal.timeout(context.timeoutMs);
+  const signal = AbortSignal.any([context.interrupt, late]);
+  const q = await connect(context.url, { service: "quorate-cli", signal, ...options }).catch(
+    (error: unknown) => {
+      const timedOut = late.aborted && !context.interrupt.aborted;
+      throw timedOut && QuorateError.is(error, "ABORTED") ? tooLate(context, error) : error;
+    },
+  );
   try {
     return await use(q);
   } finally {
     await q.close();
   }
+}
+
+function tooLate({ url, timeoutMs }: Context, cause: Error): QuorateError {
+  const what = `gave no connection within ${timeoutMs} ms`;
+  const remedy = "Check that a Quorate server listens there, or raise --timeout-ms.";
+  return fail("TIMEOUT", { object: url, what, remedy, outcome: "definite" }, cause);
 }
 
 /** Uses the keyspace of a connection. */

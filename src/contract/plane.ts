@@ -36,8 +36,11 @@ export interface CommitmentPlane {
   readonly identity: Identity;
   /** Before every key: the namespace; empty by default. */
   readonly prefix: Bytes;
-  /** The connection's session, opened at first use; a lost one is replaced by a new one at the next call. */
-  session(signal?: AbortSignal | undefined): Promise<Session>;
+  /**
+   * The connection's session, opened at first use; a lost one is replaced by a new one at the next call. Aborting, or
+   * the end of `timeoutMs`, ends this wait for it (ABORTED, TIMEOUT, definite), not the attempt, which others share.
+   */
+  session(signal?: AbortSignal | undefined, timeoutMs?: number | undefined): Promise<Session>;
   /** Aborts when the connection is closed. */
   readonly closing: AbortSignal;
   /** Counts work in progress, which keeps the process alive; call the returned function when it is done. */

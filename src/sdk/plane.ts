@@ -44,7 +44,7 @@ export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): Owne
     return opened;
   };
 
-  const session = async (signal?: AbortSignal): Promise<Session> => {
+  const session = async (signal?: AbortSignal, timeoutMs?: number): Promise<Session> => {
     if (closing.signal.aborted) throw closing.signal.reason;
     if (current !== undefined && !current.signal.aborted) return current;
     opening ??= openSession(keyspace, hostClock, { ttlMs: options.sessionTtlMs })
@@ -52,7 +52,7 @@ export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): Owne
       .finally(() => {
         opening = undefined;
       });
-    current = await unlessAborted(opening, signal);
+    current = await within(opening, signal, timeoutMs);
     return current;
   };
   const plane: OwnedPlane = {
@@ -96,23 +96,32 @@ export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): Owne
   return plane;
 }
 
-/** Waits for a shared attempt; aborting stops this wait, not the attempt, which others may need. */
-function unlessAborted<T>(attempt: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return attempt;
+/** Waits for a shared attempt; aborting, or the end of the time, stops this wait, not the attempt, which others need. */
+function within<T>(
+  attempt: Promise<T>,
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+): Promise<T> {
+  if (signal === undefined && timeoutMs === undefined) return attempt;
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      const what = "was aborted while its session was being opened";
-      reject(
-        fail(
-          "ABORTED",
-          { object: "session", what, remedy: "Nothing is held.", outcome: "definite" },
-          signal.reason,
-        ),
-      );
+    const giveUp = (code: "ABORTED" | "TIMEOUT", what: string): void => {
+      const remedy = "Nothing is held; try again.";
+      const said = { object: "session", what, remedy, outcome: "definite" } as const;
+      reject(fail(code, said, signal?.reason));
     };
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    attempt.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    const onAbort = (): void => giveUp("ABORTED", "was aborted while its session was being opened");
+    if (signal?.aborted === true) return onAbort();
+    const cancel =
+      timeoutMs === undefined
+        ? undefined
+        : hostClock.after(timeoutMs, () =>
+            giveUp("TIMEOUT", `no session was opened within ${timeoutMs} ms`),
+          );
+    signal?.addEventListener("abort", onAbort, { once: true });
+    attempt.then(resolve, reject).finally(() => {
+      cancel?.();
+      signal?.removeEventListener("abort", onAbort);
+    });
   });
 }
 

@@ -36,6 +36,9 @@ export interface AcquireOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** Of a call that waits until it owns. */
+export type WaitOptions = Omit<AcquireOptions, "waitMs">;
+
 /** What a contender says of itself beyond who it is. */
 export type Claim = Pick<ContenderRecord, "label" | "mode" | "weight" | "value"> & {
   readonly raw?: string | undefined;
@@ -70,7 +73,9 @@ export async function acquire(
   const waitMs = options.waitMs ?? 0;
   const done = plane.busy();
   try {
-    const session = await plane.session(options.signal);
+    const session = await plane
+      .session(options.signal, options.timeoutMs)
+      .catch((error: unknown) => Promise.reject(about(on, error)));
     const following = plane.follow([options.signal, session.signal, plane.closing]);
     try {
       const key = contenderKey(on.prefix, session.lease, session.nextHold());
@@ -84,6 +89,18 @@ export async function acquire(
   } finally {
     done();
   }
+}
+
+/** Acquires, however long that takes. Throws ABORTED (definite) when `signal` aborts first. */
+export async function acquireWaiting(
+  on: Contended,
+  claim: Claim,
+  options: WaitOptions = {},
+): Promise<Held> {
+  const held = await acquire(on, claim, { ...options, waitMs: Infinity });
+  if (held.ok) return held;
+  const what = "an endless wait ended";
+  throw fail("BUG", { object: on.object, what, remedy: "Report this." });
 }
 
 /** A call that may have joined though it failed is taken out again as far as possible. */
@@ -112,8 +129,15 @@ async function join(
   } catch (error) {
     if (QuorateError.is(error) && error.outcome === "indefinite")
       void withdraw(on, session, { key, created: 0, token: 0 });
-    throw error;
+    throw about(on, error);
   }
+}
+
+/** A failure of the way to the engine, told of what was wanted rather than of the request that it took. */
+function about(on: Contended, error: unknown): unknown {
+  if (!QuorateError.is(error) || error.code === "CLOSED" || error.code === "SHUTDOWN") return error;
+  const told = error as QuorateError;
+  return new QuorateError({ ...told.failure, object: on.object }, told.cause);
 }
 
 function placeOf(key: Bytes, standing: Standing): Place {

@@ -83,6 +83,16 @@ export function decodeRecord(kv: KeyValue): Partial<ContenderRecord> {
   }
 }
 
+/** Whether a value was written by a later version of this program: it must not be rewritten by this one. */
+export function isNewer(kv: KeyValue): boolean {
+  try {
+    const { layout } = JSON.parse(text(kv.value)) as { readonly layout?: unknown };
+    return typeof layout === "number" && layout > 1;
+  } catch {
+    return false;
+  }
+}
+
 /** How a contender is named to people: `billing@pod-7 (pid 12)`. */
 export function describe(record: Partial<ContenderRecord>, key: string): string {
   if (record.service === undefined) return `a foreign client (key ${key})`;

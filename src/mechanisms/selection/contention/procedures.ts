@@ -5,12 +5,20 @@
  */
 import type { Bytes } from "../../../base/bytes.ts";
 import { text, utf8 } from "../../../base/bytes.ts";
+import type { QuorateError } from "../../../base/errors.ts";
 import { fail } from "../../../base/errors.ts";
 import type { CommitRevision, Procedure, Tx } from "../../../contract/procedure.ts";
 import { procedure } from "../../../contract/procedure.ts";
 import type { KeyValue } from "../../../contract/requests.ts";
 import type { ContenderRecord } from "./layout.ts";
-import { decodeRecord, encodeRecord, isContender, prefixEnd, TOKEN_BASE_KEY } from "./layout.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  isContender,
+  isNewer,
+  prefixEnd,
+  TOKEN_BASE_KEY,
+} from "./layout.ts";
 import type { Contender, Rule } from "./rules.ts";
 import { decide } from "./rules.ts";
 
@@ -251,6 +259,7 @@ export const extend: Procedure<ExtendArgs, { readonly expiresAt: number }> = pro
   "selection/contention/extend@1",
   (tx, args) => {
     const kv = tx.get(args.key as Bytes);
+    if (kv !== undefined && isNewer(kv)) throw newerLayout(args.key);
     const record = kv === undefined ? {} : decodeRecord(kv);
     if (kv === undefined || record.expiresAt === undefined || record.layout !== 1) {
       throw fail("EXPIRED", {
@@ -269,6 +278,14 @@ export const extend: Procedure<ExtendArgs, { readonly expiresAt: number }> = pro
   },
   (args) => args.key,
 );
+
+function newerLayout(key: string): QuorateError {
+  return fail("LAYOUT", {
+    object: `hold ${key}`,
+    what: "was written in a layout that this version does not know",
+    remedy: "Extend it with the version that wrote it, or a newer one.",
+  });
+}
 
 export interface ProclaimArgs {
   readonly key: string;

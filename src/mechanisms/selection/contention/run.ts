@@ -21,9 +21,16 @@ export async function tryRun<T>(
 ): Promise<Ran<T>> {
   const held = await tryAcquire(options);
   if (!held.ok) return held;
+  return { ok: true, value: await runHolding(held, work), token: held.token };
+}
+
+/** Runs `work` and releases, whatever comes of it. */
+export async function runHolding<T>(
+  held: Held,
+  work: (holding: Holding) => T | Promise<T>,
+): Promise<T> {
   try {
-    const value = await work({ token: held.token, signal: held.signal });
-    return { ok: true, value, token: held.token };
+    return await work({ token: held.token, signal: held.signal });
   } finally {
     await held.release();
   }

@@ -8,7 +8,7 @@ import type { Bytes } from "../../../base/bytes.ts";
 import { fail, QuorateError } from "../../../base/errors.ts";
 import type { OnCommitment } from "../../../contract/plane.ts";
 import type { Contended } from "../contention/acquire.ts";
-import { acquire } from "../contention/acquire.ts";
+import { acquireWaiting } from "../contention/acquire.ts";
 import type { Explanation, Party } from "../contention/explain.ts";
 import { explain } from "../contention/explain.ts";
 import type { FencingToken, Held } from "../contention/held.ts";
@@ -38,6 +38,8 @@ export interface ElectionHandle {
   campaign(options?: {
     readonly value?: string | undefined;
     readonly signal?: AbortSignal | undefined;
+    /** How long the engine may take to answer, ms. */
+    readonly timeoutMs?: number | undefined;
   }): Promise<Leadership>;
   /** Campaigns, runs `work`, campaigns again after a loss, until `signal` aborts or `work` returns. */
   lead(
@@ -74,13 +76,8 @@ export function election(
       value: given.value,
       raw: raw ? utf8(given.value ?? "") : undefined,
     };
-    const held = await acquire(contended, said, { waitMs: Infinity, signal: given.signal });
-    if (!held.ok)
-      throw fail("BUG", {
-        object: contended.object,
-        what: "an endless wait ended",
-        remedy: "Report this.",
-      });
+    const { signal, timeoutMs } = given;
+    const held = await acquireWaiting(contended, said, { signal, timeoutMs });
     return leadership(contended, held, raw);
   };
   const leader = async (): Promise<Party | undefined> => (await explain(contended)).holders[0];

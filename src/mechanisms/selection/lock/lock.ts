@@ -6,12 +6,11 @@
  * Source: the etcd concurrency recipe; Burrows, Chubby (OSDI 2006) §2.4 for tokens.
  */
 import type { Bytes } from "../../../base/bytes.ts";
-import { fail } from "../../../base/errors.ts";
 import { utf8 } from "../../../base/bytes.ts";
 import type { CommitmentPlane, OnCommitment } from "../../../contract/plane.ts";
 import { id63 } from "../../../ports/entropy.ts";
-import type { AcquireOptions, Contended, NotHeld } from "../contention/acquire.ts";
-import { acquire, notHeld } from "../contention/acquire.ts";
+import type { AcquireOptions, Contended, NotHeld, WaitOptions } from "../contention/acquire.ts";
+import { acquire, acquireWaiting, notHeld } from "../contention/acquire.ts";
 import type { Explanation } from "../contention/explain.ts";
 import { explain } from "../contention/explain.ts";
 import type { FencingToken, Held } from "../contention/held.ts";
@@ -19,7 +18,7 @@ import type { Name } from "../contention/layout.ts";
 import { contenderPrefix, nameText } from "../contention/layout.ts";
 import { enter, extend, leave } from "../contention/procedures.ts";
 import type { Holding, Ran } from "../contention/run.ts";
-import { tryRun } from "../contention/run.ts";
+import { runHolding, tryRun } from "../contention/run.ts";
 import type { Transition } from "../contention/watch.ts";
 import { transitions } from "../contention/watch.ts";
 
@@ -47,9 +46,11 @@ export interface LockHandle {
   /** Acquires, waiting at most `waitMs` (default: not at all); an answer either way. */
   tryAcquire(options?: AcquireOptions): Promise<Held | NotHeld>;
   /** Acquires, waiting until it is owned or `signal` aborts (ABORTED, definite). */
-  acquire(options?: Pick<AcquireOptions, "signal">): Promise<Held>;
+  acquire(options?: WaitOptions): Promise<Held>;
   /** Runs `work` while holding, or answers why not. */
   tryRun<T>(work: (holding: Holding) => T | Promise<T>, options?: AcquireOptions): Promise<Ran<T>>;
+  /** Waits as `acquire`, runs `work` while holding, releases; gives and throws what `work` does. */
+  run<T>(work: (holding: Holding) => T | Promise<T>, options?: WaitOptions): Promise<T>;
   /** Holds for `ttlMs` without a session; `id` lets any process extend or release it. Answers why not if it is held. */
   lease(options: {
     readonly ttlMs: number;
@@ -77,17 +78,9 @@ export function lock(on: OnCommitment, name: Name, options: LockOptions = {}): L
   return {
     name: called,
     tryAcquire,
-    acquire: async (given) => {
-      const held = await tryAcquire({ ...given, waitMs: Infinity });
-      if (!held.ok)
-        throw fail("BUG", {
-          object: contended.object,
-          what: "an endless wait ended",
-          remedy: "Report this.",
-        });
-      return held;
-    },
+    acquire: (given) => acquireWaiting(contended, claim, given),
     tryRun: (work, given = {}) => tryRun(tryAcquire, work, given),
+    run: async (work, given) => runHolding(await acquireWaiting(contended, claim, given), work),
     lease: (given) => lease(contended, claim.label, given),
     extendLease: async (id, ttlMs) =>
       (await plane.keyspace.run(extend, { key: prefix + id, ttlMs }, { prefix: plane.prefix }))
