@@ -76,16 +76,10 @@ export async function acquire(
     const session = await plane
       .session(options.signal, options.timeoutMs)
       .catch((error: unknown) => Promise.reject(about(on, error)));
-    const following = plane.follow([options.signal, session.signal, plane.closing]);
-    try {
-      const key = contenderKey(on.prefix, session.lease, session.nextHold());
-      const joined = await join(on, session, key, claim, options);
-      if (joined.result.state === "refused") return notHeld(on, joined.result, "held");
-      const place = placeOf(key, joined.result);
-      return await settle(on, session, place, joined, waitMs, following.signal);
-    } finally {
-      following.stop();
-    }
+    const key = contenderKey(on.prefix, session.lease, session.nextHold());
+    const joined = await join(on, session, key, claim, options);
+    if (joined.result.state === "refused") return notHeld(on, joined.result, "held");
+    return await settle(on, session, placeOf(key, joined.result), joined, options);
   } finally {
     done();
   }
@@ -145,31 +139,24 @@ function placeOf(key: Bytes, standing: Standing): Place {
   return { key, created, token: standing.tokenBase + created };
 }
 
+/** From the place in line to holding it, or to having left. */
 async function settle(
   on: Contended,
   session: Session,
   place: Place,
   first: Ran<Standing>,
-  waitMs: number,
-  stop: AbortSignal,
+  options: AcquireOptions,
 ): Promise<Held | NotHeld> {
-  const until = on.plane.clock.monotonicMs() + waitMs;
-  let { result: standing, revision } = first;
   try {
-    while (standing.state === "waits") {
-      const leftMs = until - on.plane.clock.monotonicMs();
-      if (leftMs <= 0) {
-        await withdraw(on, session, place);
-        return notHeld(on, standing, "timeout");
-      }
-      await gone(on, standing.behind as Bytes, revision, leftMs, stop);
-      throwIfStopped(on, session, stop);
-      const args = { key: place.key, created: place.created, prefix: on.prefix, rule: on.rule };
-      ({ result: standing, revision } = await on.plane.keyspace.run(look, args, {
-        prefix: on.plane.prefix,
-      }));
+    const standing =
+      first.result.state === "waits"
+        ? await untilNext(on, session, place, first, options)
+        : first.result;
+    if (standing.state === "waits") {
+      await withdraw(on, session, place);
+      return notHeld(on, standing, "timeout");
     }
-    throwIfStopped(on, session, stop);
+    throwIfStopped(on, session, options.signal);
     if (standing.state === "absent") throw lostPlace(on);
   } catch (error) {
     await withdraw(on, session, place);
@@ -184,8 +171,38 @@ async function settle(
   });
 }
 
-function throwIfStopped(on: Contended, session: Session, stop: AbortSignal): void {
+/** Where it stands when it no longer waits, or when the time is over and it still does. */
+async function untilNext(
+  on: Contended,
+  session: Session,
+  place: Place,
+  first: Ran<Standing>,
+  options: AcquireOptions,
+): Promise<Standing> {
+  const { plane } = on;
+  const until = plane.clock.monotonicMs() + (options.waitMs ?? 0);
+  const args = { key: place.key, created: place.created, prefix: on.prefix, rule: on.rule };
+  const following = plane.follow([options.signal, session.signal, plane.closing]);
+  let { result: standing, revision } = first;
+  try {
+    while (standing.state === "waits") {
+      const leftMs = until - plane.clock.monotonicMs();
+      if (leftMs <= 0) return standing;
+      await gone(on, standing.behind as Bytes, revision, leftMs, following.signal);
+      throwIfStopped(on, session, options.signal);
+      ({ result: standing, revision } = await plane.keyspace.run(look, args, {
+        prefix: plane.prefix,
+      }));
+    }
+    return standing;
+  } finally {
+    following.stop();
+  }
+}
+
+function throwIfStopped(on: Contended, session: Session, signal: AbortSignal | undefined): void {
   if (session.signal.aborted) throw session.signal.reason;
+  const stop = signal?.aborted === true ? signal : on.plane.closing;
   if (!stop.aborted) return;
   const what = "was aborted while it waited, and has left the queue";
   const remedy = "Nothing is held.";

@@ -4,6 +4,7 @@
  * Invariants: I1 after `release` begins, `signal` is aborted and nothing renews it. I2 disposal is idempotent, bounded in
  * time and never throws. I3 `token` grows with every owner of the object: a guard refuses a lower one.
  */
+import type { QuorateError } from "../../../base/errors.ts";
 import { fail } from "../../../base/errors.ts";
 import type { CommitmentPlane, Session } from "../../../contract/plane.ts";
 
@@ -28,9 +29,9 @@ export class Held implements AsyncDisposable {
   readonly key: string;
   readonly created: number;
   readonly #parts: HeldParts;
-  readonly #released = new AbortController();
-  readonly #following: ReturnType<CommitmentPlane["follow"]>;
   readonly #done: () => void;
+  #following: Following | undefined;
+  #over = false;
   #releasing: Promise<void> | undefined;
 
   constructor(parts: HeldParts) {
@@ -38,20 +39,20 @@ export class Held implements AsyncDisposable {
     this.token = parts.token as FencingToken;
     this.key = parts.key;
     this.created = parts.created;
-    this.#following = parts.plane.follow([parts.session.signal, this.#released.signal]);
     this.#done = parts.plane.busy();
   }
 
   /** Aborts when this is no longer owned; the reason says why (LOST, EXPIRED, SHUTDOWN, CANCELLED). */
   get signal(): AbortSignal {
     // Reading the session's own signal makes a process that was stopped notice before it acts.
-    void this.#parts.session.signal;
+    const session = this.#parts.session.signal;
+    this.#following ??= this.#follow(session);
     return this.#following.signal;
   }
 
   /** Milliseconds in which it is certainly still owned. */
   remainingMs(): number {
-    return this.#following.signal.aborted ? 0 : this.#parts.session.remainingMs();
+    return this.#over ? 0 : this.#parts.session.remainingMs();
   }
 
   /** Throws the reason of the loss (LOST, EXPIRED, SHUTDOWN, CANCELLED; definite) if it is no longer owned. */
@@ -70,19 +71,36 @@ export class Held implements AsyncDisposable {
     return this.release();
   }
 
+  /** Made when it is asked for: most of what is held for a moment is released without anybody having looked. */
+  #follow(session: AbortSignal): Following {
+    const own = new AbortController();
+    const { signal, stop } = this.#parts.plane.follow([session, own.signal]);
+    if (this.#over) own.abort(this.#released());
+    return { signal, stop, abort: (reason) => own.abort(reason) };
+  }
+
+  #released(): QuorateError {
+    return fail("CANCELLED", {
+      object: this.#parts.object,
+      what: "was released",
+      remedy: "Acquire it again to go on.",
+    });
+  }
+
   async #release(): Promise<void> {
-    this.#released.abort(
-      fail("CANCELLED", {
-        object: this.#parts.object,
-        what: "was released",
-        remedy: "Acquire it again to go on.",
-      }),
-    );
+    this.#over = true;
+    this.#following?.abort(this.#released());
     try {
       await this.#parts.release();
     } finally {
-      this.#following.stop();
+      this.#following?.stop();
       this.#done();
     }
   }
+}
+
+interface Following {
+  readonly signal: AbortSignal;
+  readonly stop: () => void;
+  readonly abort: (reason: QuorateError) => void;
 }
