@@ -13,7 +13,14 @@ import { Slots } from "../base/slots.ts";
 import type { Prng } from "../base/prng.ts";
 import type { WatchRequest } from "../contract/keyspace.ts";
 import type { ProcedureSet } from "../contract/procedure.ts";
-import type { CallerStamp, Query, Reply, Request, StatusResponse } from "../contract/requests.ts";
+import type {
+  CallerStamp,
+  Query,
+  Reply,
+  Request,
+  Response,
+  StatusResponse,
+} from "../contract/requests.ts";
 import { Base } from "../keyspace/base.ts";
 import type { Entry } from "../keyspace/effects.ts";
 import { encodeEntry } from "../keyspace/entry-codec.ts";
@@ -39,6 +46,8 @@ import { snapshotFrames, writeSnapshot } from "./snapshot-files.ts";
 
 export const VERSION = "0.1.0";
 const TICK_MS = 100;
+/** Long queries that are worked on at once. */
+const LONG_MAX = 16;
 const SEGMENT_BYTES: number = 16 << 20;
 
 /** How a driver is opened. Every field has a default but the ports and the procedures. */
@@ -119,6 +128,9 @@ class Pump implements Driver {
   #closing: Promise<void> | undefined;
   #snapshotting: Promise<void> | undefined;
   #compacting = false;
+  /** Queries of more than one step that wait for their turn. */
+  readonly #long: { readonly id: number; readonly work: Generator<undefined, Response> }[] = [];
+  #longRunning = 0;
   #compactedTo = 0;
   #onIdle: (() => void) | undefined;
   #onReady: () => void = () => {};
@@ -298,8 +310,22 @@ class Pump implements Driver {
     if ("response" in found) return this.#reply(id, { ok: true, response: found.response });
     const first = found.work.next();
     if (first.done === true) return this.#reply(id, { ok: true, response: first.value });
-    runInSlices(this.#clock, found.work).then(
-      (response) => this.#reply(id, { ok: true, response }),
+    this.#long.push({ id, work: found.work });
+    this.#workLong();
+  }
+
+  /** Long queries are worked on a few at a time: each may gather a large answer. */
+  #workLong(): void {
+    if (this.#longRunning >= LONG_MAX) return;
+    const next = this.#long.shift();
+    if (next === undefined) return;
+    this.#longRunning++;
+    runInSlices(this.#clock, next.work).then(
+      (response) => {
+        this.#longRunning--;
+        this.#reply(next.id, { ok: true, response });
+        this.#workLong();
+      },
       (error: unknown) => this.#stop(bug(this.label, error)),
     );
   }
@@ -336,6 +362,8 @@ class Pump implements Driver {
   #flushed(index: number): void {
     this.#appending = false;
     if (this.#stopped !== undefined) return;
+    // The disk is given the next entry before this one's answers are made: they cost as much time as a flush.
+    if (this.#replica.open) this.#step({ kind: "seal" });
     this.#step({ kind: "flushed", index });
     this.#onIdle?.();
   }

@@ -2,7 +2,7 @@
  * One native connection of a server, without sockets: bytes in, bytes out, the driver in between.
  *
  * Invariants: I1 what is read from the connection is bounded: beyond `IN_FLIGHT_MAX` requests or a full outgoing
- * buffer, reading pauses. I2 a watch whose client does not acknowledge costs a position, not a buffer. I3 answers of one
+ * buffer, reading pauses, in the middle of what has arrived if need be. I2 a watch whose client does not acknowledge costs a position, not a buffer. I3 answers of one
  * turn leave in few writes. I4 after `drain` no new request is taken and those in flight are answered.
  */
 import { fromArray } from "../base/bytes.ts";
@@ -27,6 +27,8 @@ import {
 } from "../wire/native/messages.ts";
 
 const IN_FLIGHT_MAX = 8_192;
+/** Watches that one connection may have open. */
+const WATCHES_MAX = 65_536;
 
 interface OpenWatch {
   handle: WatchHandle | undefined;
@@ -52,6 +54,7 @@ export class ServiceConnection implements StreamHandler {
   #inFlight = 0;
   #blocked = false;
   #paused = false;
+  #reading = false;
   #flushScheduled = false;
   #closed = false;
   #draining: Failure | undefined;
@@ -67,13 +70,38 @@ export class ServiceConnection implements StreamHandler {
   }
 
   received(bytes: Uint8Array): void {
-    try {
+    if (this.#closed) return;
+    this.#guarded(() => {
       const rest = this.#readMagic(bytes);
-      if (rest !== undefined) this.#reader.push(rest, (message) => this.#heed(message));
+      if (rest === undefined) return;
+      this.#reader.push(rest);
+      this.#readOn();
+    });
+  }
+
+  /** Bytes that are no message end the connection. */
+  #guarded(read: () => void): void {
+    try {
+      read();
     } catch (error) {
       if (!(error instanceof Malformed)) throw error;
       this.#refuse(error.message);
     }
+  }
+
+  /** Heeds what has arrived, for as long as there is room for what it brings. */
+  #readOn(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    try {
+      if (!this.#full()) this.#reader.take((message) => this.#heed(message));
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  #full(): boolean {
+    return this.#closed || this.#blocked || this.#inFlight >= IN_FLIGHT_MAX;
   }
 
   drained(): void {
@@ -119,7 +147,13 @@ export class ServiceConnection implements StreamHandler {
     return bytes.subarray(part.length);
   }
 
-  #heed(message: ClientMessage): void {
+  /** False if nothing more can be taken for now. */
+  #heed(message: ClientMessage): boolean {
+    this.#carryOut(message);
+    return !this.#full();
+  }
+
+  #carryOut(message: ClientMessage): void {
     switch (message.kind) {
       case "request":
         return this.#request(message.id, message);
@@ -166,6 +200,8 @@ export class ServiceConnection implements StreamHandler {
 
   #openWatch({ id, request }: ClientMessage & { readonly kind: "watchOpen" }): void {
     if (this.#watches.has(id)) throw new Malformed("a watch id that is in use");
+    if (this.#watches.size >= WATCHES_MAX)
+      return this.#send({ kind: "watchEnded", id, failure: this.#tooManyWatches() });
     const watch: OpenWatch = { handle: undefined, unacknowledged: 0, held: false };
     this.#watches.set(id, watch);
     const sink: WatchSink = {
@@ -232,11 +268,21 @@ export class ServiceConnection implements StreamHandler {
 
   /** Reading goes on only while there is room for what it brings. */
   #flow(): void {
-    const pause = this.#blocked || this.#inFlight >= IN_FLIGHT_MAX;
+    const pause = this.#full();
     if (pause === this.#paused || this.#closed) return;
     this.#paused = pause;
-    if (pause) this.#stream.pause();
-    else this.#stream.resume();
+    if (pause) return this.#stream.pause();
+    this.#stream.resume();
+    // What had arrived before the pause: perhaps no further bytes come to bring it along.
+    this.#context.clock.soon(() => this.#guarded(() => this.#readOn()));
+  }
+
+  #tooManyWatches(): Failure {
+    return failure("OVERLOADED", {
+      object: `connection from ${this.#stream.peer}`,
+      what: `has ${WATCHES_MAX} watches open, as many as one may have`,
+      remedy: "End watches, watch a range instead of keys, or open another connection.",
+    });
   }
 
   #refuse(what: string): void {

@@ -114,6 +114,27 @@ test("[REM-2] a watch goes on over a kill -9 without a gap or a repeat (1 server
   rmSync(dataDir, { recursive: true, force: true });
 });
 
+test("[REM-9] watches and requests go on over a server that is restarted in good order (1 server, 1 client)", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "quorate-restart-"));
+  const first = await startServer({ listen: "127.0.0.1:0", dataDir });
+  const listen = first.url.slice("quorate://".length);
+  const q = await connect(first.url);
+  const { keyspace } = q.commitment;
+  const watch = keyspace.watch({ key: utf8("w") });
+  await watch.ready;
+  await first.close();
+  const put = keyspace.call({ kind: "put", key: utf8("w"), value: utf8("after") });
+  const second = await startServer({ listen, dataDir });
+  await put;
+  for await (const batch of watch) {
+    assert.equal(batch.events[0]?.kv.value, "after");
+    break;
+  }
+  await q.close();
+  await second.close();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
 test("[NAT-1] bytes that are no message end that connection and no other (1 server)", async () => {
   const server = await startServer({ listen: "127.0.0.1:0" });
   const port = Number(server.url.split(":").at(-1));

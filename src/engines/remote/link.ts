@@ -186,20 +186,22 @@ export class Link {
   ): StreamHandler {
     const reader = new FrameReader<ServerMessage>(serverCodec, REPLY_FRAME_BYTES_MAX);
     let known = false;
-    const heed = (message: ServerMessage): void => {
+    const heed = (message: ServerMessage): boolean => {
       if (known) {
         if (this.#stream === stream) this.#heed(message);
       } else if (message.kind === "hello") {
         known = true;
         greeted(message.procedures);
       } else if (message.kind === "goAway") ended(new QuorateError(message.failure));
+      return true;
     };
     return {
       received: (bytes) => {
         this.#heardMs = this.#options.clock.monotonicMs();
         this.#asked = false;
         try {
-          reader.push(bytes, heed);
+          reader.push(bytes);
+          reader.take(heed);
         } catch (error) {
           // Bytes that are no message: the connection cannot be trusted any more; what is in flight goes again.
           if (!known) ended(anotherProtocol(this.#options.label, error));

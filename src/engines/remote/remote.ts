@@ -100,7 +100,6 @@ class Remote implements Keyspace {
   readonly #waiting = new Slots<Waiting>();
   #wanted = 0;
   #places = 0;
-  #watchIds = 0;
   #closed: Promise<void> | undefined;
 
   constructor(options: RemoteOptions) {
@@ -117,7 +116,7 @@ class Remote implements Keyspace {
     });
     this.#watches = new RemoteWatches(
       (message) => this.#link.send(message) === "sent",
-      () => ++this.#watchIds,
+      () => this.#link.leaving,
     );
   }
 

@@ -6,6 +6,8 @@ import type { ClientMessage } from "../../wire/native/messages.ts";
 import type { WatchMessage } from "./link.ts";
 
 interface RemoteWatch {
+  /** A reconnect gives it a new one. */
+  id: number;
   readonly request: WatchRequest;
   readonly sink: WatchSink;
   /** First revision not delivered yet; 0 until the server has said where the watch stands. */
@@ -21,12 +23,14 @@ interface RemoteWatch {
 
 export class RemoteWatches {
   readonly #send: (message: ClientMessage) => boolean;
-  readonly #nextId: () => number;
+  readonly #leaving: () => boolean;
   readonly #open = new Map<number, RemoteWatch>();
+  #ids = 0;
 
-  constructor(send: (message: ClientMessage) => boolean, nextId: () => number) {
+  /** `leaving`: the server has said that it goes. */
+  constructor(send: (message: ClientMessage) => boolean, leaving: () => boolean) {
     this.#send = send;
-    this.#nextId = nextId;
+    this.#leaving = leaving;
   }
 
   get count(): number {
@@ -35,6 +39,7 @@ export class RemoteWatches {
 
   open(request: WatchRequest, sink: WatchSink): WatchHandle {
     const watch: RemoteWatch = {
+      id: ++this.#ids,
       request,
       sink,
       next: Math.max(0, request.startRevision ?? 0),
@@ -44,22 +49,16 @@ export class RemoteWatches {
       owed: 0,
       held: false,
     };
-    let id = this.#nextId();
-    this.#open.set(id, watch);
-    this.#send({ kind: "watchOpen", id, request });
-    const current = (): number => {
-      // A reconnect gives the watch a new id.
-      for (const [now, each] of this.#open) if (each === watch) id = now;
-      return id;
-    };
+    this.#open.set(watch.id, watch);
+    this.#send({ kind: "watchOpen", id: watch.id, request });
     return {
       resume: () => {
         watch.held = false;
-        this.#acknowledge(current(), watch);
+        this.#acknowledge(watch);
       },
-      progress: () => void this.#send({ kind: "watchProgress", id: current() }),
+      progress: () => void this.#send({ kind: "watchProgress", id: watch.id }),
       cancel: () => {
-        if (this.#open.delete(current())) this.#send({ kind: "watchCancel", id });
+        if (this.#open.delete(watch.id)) this.#send({ kind: "watchCancel", id: watch.id });
       },
     };
   }
@@ -74,8 +73,10 @@ export class RemoteWatches {
         watch.started = true;
         return;
       case "watchBatch":
-        return this.#batch(message.id, watch, message.batch);
+        return this.#batch(watch, message.batch);
       case "watchEnded":
+        // The next connection takes it on.
+        if (message.failure.code === "SHUTDOWN" && this.#leaving()) return;
         this.#open.delete(message.id);
         return watch.sink.ended(message.failure);
     }
@@ -91,12 +92,13 @@ export class RemoteWatches {
 
   /** Opens every watch again where it stands. */
   resume(): void {
-    for (const [id, watch] of [...this.#open]) {
-      this.#open.delete(id);
-      const again = this.#nextId();
-      this.#open.set(again, watch);
+    for (const watch of [...this.#open.values()]) {
+      this.#open.delete(watch.id);
+      watch.id = ++this.#ids;
+      this.#open.set(watch.id, watch);
       const startRevision = watch.next === 0 ? undefined : watch.next;
-      this.#send({ kind: "watchOpen", id: again, request: { ...watch.request, startRevision } });
+      const request = { ...watch.request, startRevision };
+      this.#send({ kind: "watchOpen", id: watch.id, request });
     }
   }
 
@@ -105,7 +107,7 @@ export class RemoteWatches {
     this.#open.clear();
   }
 
-  #batch(id: number, watch: RemoteWatch, batch: WatchBatch): void {
+  #batch(watch: RemoteWatch, batch: WatchBatch): void {
     const events = batch.events.slice(watch.skip);
     watch.skip = Math.max(0, watch.skip - batch.events.length);
     watch.delivered = batch.partial ? watch.delivered + events.length : 0;
@@ -116,12 +118,12 @@ export class RemoteWatches {
         ? true
         : watch.sink.batch({ ...batch, events });
     watch.held = !taken;
-    if (taken) this.#acknowledge(id, watch);
+    if (taken) this.#acknowledge(watch);
   }
 
-  #acknowledge(id: number, watch: RemoteWatch): void {
+  #acknowledge(watch: RemoteWatch): void {
     if (watch.owed === 0) return;
-    this.#send({ kind: "watchTaken", id, batches: watch.owed });
+    this.#send({ kind: "watchTaken", id: watch.id, batches: watch.owed });
     watch.owed = 0;
   }
 }

@@ -54,7 +54,7 @@ export class FrameWriter<T> {
   }
 }
 
-/** Cuts incoming bytes into messages. */
+/** Cuts incoming bytes into messages, for as long as whoever takes them wants more. */
 export class FrameReader<T> {
   readonly #codec: Codec<T>;
   readonly #bytesMax: number;
@@ -69,10 +69,14 @@ export class FrameReader<T> {
     this.#bytesMax = bytesMax;
   }
 
-  /** Hands each whole message to `each`; throws `Malformed` for what is none. */
-  push(chunk: Uint8Array, each: (message: T) => void): void {
+  /** Takes bytes in; `take` gives the messages. */
+  push(chunk: Uint8Array): void {
     this.#rest.push(chunk);
     this.#restBytes += chunk.length;
+  }
+
+  /** Hands each whole message to `each` until that returns false; throws `Malformed` for what is none. */
+  take(each: (message: T) => boolean): void {
     if (this.#restBytes < this.#needed) return;
     const array = this.#joined();
     let at = 0;
@@ -86,8 +90,9 @@ export class FrameReader<T> {
         this.#needed = LENGTH_BYTES + length;
         break;
       }
-      each(this.#message(array, at + LENGTH_BYTES, end));
+      const goesOn = each(this.#message(array, at + LENGTH_BYTES, end));
       at = end;
+      if (!goesOn) break;
     }
     this.#rest = at === array.length ? [] : [array.subarray(at)];
     this.#restBytes = array.length - at;
