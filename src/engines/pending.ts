@@ -39,9 +39,9 @@ export function pending<R extends Request>(
   send: (state: CallState, done: (reply: Reply) => void) => void,
   givenUp: () => void = () => {},
 ): Promise<ResponseOf[R["kind"]]> {
+  const { signal, timeoutMs = TIMEOUT_MS } = options ?? {};
+  if (!(timeoutMs > 0)) return Promise.reject(badTimeout(`${request.kind} at ${label}`, timeoutMs));
   return new Promise((resolve, reject) => {
-    const { signal } = options ?? {};
-    const timeoutMs = options?.timeoutMs ?? TIMEOUT_MS;
     const state: CallState = { sent: false };
     let over = false;
     const end = (): boolean => {
@@ -92,4 +92,9 @@ export function pending<R extends Request>(
       else reject(new QuorateError(reply.failure));
     });
   });
+}
+
+function badTimeout(object: string, timeoutMs: number): QuorateError {
+  const what = `was given timeoutMs ${timeoutMs}`;
+  return fail("INVALID", { object, what, remedy: "Give milliseconds above 0, or Infinity." });
 }

@@ -150,6 +150,17 @@ export const calls = {
       },
     },
     {
+      how: "a call is given no time",
+      outcome: "definite",
+      object: /^range at memory:$/,
+      remedy: /above 0/,
+      exit: 2,
+      provoke: async (stage) => {
+        const { keyspace } = (await stage.connect()).commitment;
+        return thrown(() => keyspace.call({ kind: "range", key: utf8("k") }, { timeoutMs: 0 }));
+      },
+    },
+    {
       how: "a flag is misspelt",
       outcome: "definite",
       object: /^command line$/,
