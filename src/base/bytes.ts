@@ -37,6 +37,11 @@ const LOOP_MAX = 24;
 // Concatenation beyond 12 characters makes V8 keep a rope: measured 360 bytes for a string of 22, against 48.
 const CONCATENATE_MAX = 12;
 
+/** The least byte string above `bytes`. */
+export function after(bytes: Bytes): Bytes {
+  return `${bytes}\0` as Bytes;
+}
+
 /** The bytes `array[start, end)`. */
 export function fromArray(array: Uint8Array, start = 0, end: number = array.length): Bytes {
   assert(start >= 0 && end <= array.length && start <= end, "fromArray: range outside the array");

@@ -96,40 +96,19 @@ export class OrderedMap<V> {
 
   /** Builds from entries that ascend strictly: O(n), leaves three quarters full. */
   static fromSorted<V>(keys: readonly string[], values: readonly V[]): OrderedMap<V> {
-    const map = new OrderedMap<V>();
-    const per = (LEAF_MAX * 3) >> 2;
-    let level: Node<V>[] = [];
-    let least: string[] = [];
-    let previous: Leaf<V> | undefined;
-    for (let at = 0; at < keys.length; at += per) {
-      const leaf: Leaf<V> = { ...emptyLeaf<V>(), previous };
-      leaf.keys = keys.slice(at, at + per);
-      leaf.values = values.slice(at, at + per);
-      for (let i = 1; i < leaf.keys.length; i++) {
-        assert(
-          (leaf.keys[i - 1] as string) < (leaf.keys[i] as string),
-          "fromSorted: keys must ascend",
-        );
-      }
-      if (previous !== undefined) previous.next = leaf;
-      previous = leaf;
-      level.push(leaf);
-      least.push(leaf.keys[0] as string);
-    }
-    while (level.length > 1) {
-      const above: Node<V>[] = [];
-      const aboveLeast: string[] = [];
-      for (let at = 0; at < level.length; at += per) {
-        const children = level.slice(at, at + per);
-        above.push({ leaf: false, children, separators: least.slice(at + 1, at + per) });
-        aboveLeast.push(least[at] as string);
-      }
-      level = above;
-      least = aboveLeast;
-    }
-    if (level[0] !== undefined) map.#root = level[0];
-    map.#size = keys.length;
-    return map;
+    const builder = OrderedMap.ascending<V>();
+    for (let at = 0; at < keys.length; at++) builder.add(keys[at] as string, values[at] as V);
+    return builder.build();
+  }
+
+  /** Takes entries that ascend strictly, one by one, and gives the map of them. */
+  static ascending<V>(): AscendingBuilder<V> {
+    return new AscendingBuilder((root: Node<V>, size: number) => {
+      const map = new OrderedMap<V>();
+      map.#root = root;
+      map.#size = size;
+      return map;
+    });
   }
 
   get(key: string): V | undefined {
@@ -260,5 +239,53 @@ export class OrderedMap<V> {
     if (!child.leaf) return;
     if (child.previous !== undefined) child.previous.next = child.next;
     if (child.next !== undefined) child.next.previous = child.previous;
+  }
+}
+
+/** How full a built node is: the next insertions should find room. */
+const BUILT: number = (LEAF_MAX * 3) >> 2;
+
+/** Builds a map from entries that ascend strictly, a few at a time. */
+export class AscendingBuilder<V> {
+  readonly #made: (root: Node<V>, size: number) => OrderedMap<V>;
+  readonly #leaves: Leaf<V>[] = [];
+  #last: Leaf<V> = emptyLeaf();
+  #size = 0;
+
+  constructor(made: (root: Node<V>, size: number) => OrderedMap<V>) {
+    this.#made = made;
+    this.#leaves.push(this.#last);
+  }
+
+  add(key: string, value: V): void {
+    const before = this.#last.keys.at(-1);
+    assert(before === undefined || before < key, "ascending: keys must ascend");
+    if (this.#last.keys.length === BUILT) {
+      const leaf: Leaf<V> = { ...emptyLeaf<V>(), previous: this.#last };
+      this.#last.next = leaf;
+      this.#last = leaf;
+      this.#leaves.push(leaf);
+    }
+    this.#last.keys.push(key);
+    this.#last.values.push(value);
+    this.#size++;
+  }
+
+  /** The map of all that was added. The builder is used up. */
+  build(): OrderedMap<V> {
+    let level: Node<V>[] = this.#leaves;
+    let least = this.#leaves.map((leaf) => leaf.keys[0] ?? "");
+    while (level.length > 1) {
+      const above: Node<V>[] = [];
+      const aboveLeast: string[] = [];
+      for (let at = 0; at < level.length; at += BUILT) {
+        const children = level.slice(at, at + BUILT);
+        above.push({ leaf: false, children, separators: least.slice(at + 1, at + BUILT) });
+        aboveLeast.push(least[at] as string);
+      }
+      level = above;
+      least = aboveLeast;
+    }
+    return this.#made(level[0] as Node<V>, this.#size);
   }
 }

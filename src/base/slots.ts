@@ -2,7 +2,7 @@
  * Values under small numbers that are used again: what waits for an answer.
  *
  * Invariants: I1 a number names one value from `add` to `take`. I2 the numbers in use are below the most values that were
- * there at once. Why no Map: see `sequenced.ts`.
+ * there at once. Why no Map: see `sliding-window.ts`.
  */
 export class Slots<V> {
   readonly #values: (V | undefined)[] = [];

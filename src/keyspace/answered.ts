@@ -7,7 +7,7 @@
  * again. I2 what a caller has acknowledged is forgotten and refused. I3 at most one window of answers per caller.
  * Leaves out: commands forwarded by another member after a change of leader.
  */
-import { Sequenced } from "../base/sequenced.ts";
+import { SlidingWindow } from "../base/sliding-window.ts";
 import type { CallerStamp, Reply } from "../contract/requests.ts";
 import type { Caller } from "./callers.ts";
 
@@ -15,7 +15,7 @@ interface Answers {
   firstUnacked: number;
   /** The highest sequence that has been sent here. */
   newest: number;
-  readonly replies: Sequenced<Reply>;
+  readonly replies: SlidingWindow<Reply>;
 }
 
 export class Answered {
@@ -29,7 +29,7 @@ export class Answered {
     let known = this.#byCaller.get(stamp.id);
     if (known === undefined) {
       const firstUnacked = base?.firstUnacked ?? 1;
-      known = { firstUnacked, newest: base?.newest ?? 0, replies: new Sequenced() };
+      known = { firstUnacked, newest: base?.newest ?? 0, replies: new SlidingWindow() };
       this.#byCaller.set(stamp.id, known);
     }
     if (stamp.firstUnacked > known.firstUnacked) {

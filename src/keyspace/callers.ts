@@ -5,7 +5,7 @@
  * recorded in the entry of the writes it vouches for. I3 replies below `firstUnacked` are dropped and never asked for.
  * Source: Lee et al., RIFL (SOSP 2015) §3–4; Ongaro's dissertation §6.3.
  */
-import { Sequenced } from "../base/sequenced.ts";
+import { SlidingWindow } from "../base/sliding-window.ts";
 import type { Reply, Request } from "../contract/requests.ts";
 
 /** A reply and what it answers. */
@@ -19,7 +19,7 @@ export interface Caller {
   firstUnacked: number;
   /** The highest sequence with a record. */
   newest: number;
-  readonly replies: Sequenced<KeptReply>;
+  readonly replies: SlidingWindow<KeptReply>;
   /** Keyspace time of its last recorded command. */
   lastTime: number;
 }
@@ -41,7 +41,7 @@ export class Callers {
       id,
       firstUnacked: 1,
       newest: 0,
-      replies: new Sequenced(),
+      replies: new SlidingWindow(),
       lastTime: time,
     });
   }

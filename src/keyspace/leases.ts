@@ -28,6 +28,7 @@ export class Leases {
   readonly #byId = new Map<bigint, Lease>();
   /** A binary heap by `at`; entries of renewed leases are corrected, those of revoked ones dropped, on surfacing. */
   #heap: Ending[] = [];
+  readonly #fenced = new Set<bigint>();
 
   get count(): number {
     return this.#byId.size;
@@ -37,6 +38,10 @@ export class Leases {
   }
   all(): Iterable<Lease> {
     return this.#byId.values();
+  }
+  /** The leases whose keys are being deleted in pages: few. */
+  fenced(): Iterable<bigint> {
+    return this.#fenced;
   }
   ids(): readonly bigint[] {
     return [...this.#byId.keys()].sort((a, b) => (a < b ? -1 : 1));
@@ -53,15 +58,18 @@ export class Leases {
       endsAt: nowMs + whole,
     };
     this.#byId.set(id, lease);
+    this.#fenced.delete(id);
     this.#push({ at: lease.endsAt, lease });
   }
   revoke(id: bigint): void {
     this.#byId.delete(id);
+    this.#fenced.delete(id);
   }
   fence(id: bigint): void {
     const lease = this.#byId.get(id);
     if (lease === undefined || lease.fenced) return;
     lease.fenced = true;
+    this.#fenced.add(id);
     // Its end has begun: what is left of its keys goes with the next expiries, whatever time it had.
     lease.endsAt = 0;
     this.#push({ at: 0, lease });

@@ -7,19 +7,25 @@
  * Invariants: I1 the stream is of one revision and one applied index. I2 a stream without its end record is refused.
  */
 import type { Bytes } from "../base/bytes.ts";
+import { after } from "../base/bytes.ts";
 import { assert } from "../base/assert.ts";
 import { ByteReader, ByteWriter, Malformed } from "../base/codec.ts";
+import { Sequence } from "../base/sequence.ts";
 import { decodeReply, encodeReply } from "../contract/request-codec.ts";
 import type { AlarmKind, KeyValue } from "../contract/requests.ts";
 import { Base } from "./base.ts";
 import type { Caller } from "./callers.ts";
 import { requestKindCodec } from "./entry-codec.ts";
+import type { Lease } from "./leases.ts";
 import type { KeyEntry } from "./versions.ts";
-import { Version, Versions, visibleAt } from "./versions.ts";
+import { Version, Versions } from "./versions.ts";
 
 const FORMAT = 1;
-/** A record is closed at about this size. */
+/** A record is closed at about this size, or when so many keys or changes have been looked at: a step is short. */
 const RECORD_BYTES: number = 128 << 10;
+const RECORD_LOOKS = 1_024;
+/** Keys found at once. */
+const PAGE = 256;
 const META = 1;
 const KEYS = 2;
 const EDGE = 3;
@@ -54,8 +60,8 @@ export function metaOf(base: Base): SnapshotMeta {
 /** Yields the records of the present state. The base may go on being applied to between two steps. */
 export function* exportWork(base: Base): Generator<Uint8Array, undefined> {
   const meta = metaOf(base);
-  const grants: Grant[] = [];
-  for (const { id, ttlMs, fenced } of base.leases.all()) grants.push({ id, ttlMs, fenced });
+  const leases = [...base.leases.all()];
+  const fenced = new Set(base.leases.fenced());
   const edge: Version[] = [];
   for (
     let at = base.changesFrom(meta.compactRevision), change = base.change(at);
@@ -74,13 +80,14 @@ export function* exportWork(base: Base): Generator<Uint8Array, undefined> {
     yield record(META, (writer) =>
       writer.bytes(JSON.stringify({ format: FORMAT, ...meta }) as Bytes),
     );
-    const ordinals = new Map<KeyEntry, number>();
+    // By slot, as the entries of this revision keep theirs while it is pinned. A map would hash itself anew as it grows.
+    const ordinals: Ordinals = new Uint32Array(base.versions.slots);
     yield* exportKeys(base, meta, ordinals);
     for (const change of edge) yield record(EDGE, (writer) => encodeEdge(writer, change));
     yield* exportChanges(base, meta, ordinals);
-    for (let at = 0; at < grants.length; at += LEASES_PER_RECORD) {
-      const some = grants.slice(at, at + LEASES_PER_RECORD);
-      yield record(LEASES, (writer) => encodeLeases(writer, some));
+    for (let at = 0; at < leases.length; at += LEASES_PER_RECORD) {
+      const some = leases.slice(at, at + LEASES_PER_RECORD);
+      yield record(LEASES, (writer) => encodeLeases(writer, some, fenced));
     }
     for (const caller of callers) yield record(CALLERS, (writer) => encodeCaller(writer, caller));
     yield record(END, () => {});
@@ -89,6 +96,9 @@ export function* exportWork(base: Base): Generator<Uint8Array, undefined> {
   }
   return undefined;
 }
+
+/** The number of a key among those of the snapshot, plus one, by its entry's slot; 0: the snapshot has none of it. */
+type Ordinals = Uint32Array;
 
 function record(kind: number, fill: (writer: ByteWriter) => void): Uint8Array {
   const writer = new ByteWriter(4_096);
@@ -100,38 +110,49 @@ function record(kind: number, fill: (writer: ByteWriter) => void): Uint8Array {
 function* exportKeys(
   base: Base,
   meta: SnapshotMeta,
-  ordinals: Map<KeyEntry, number>,
+  ordinals: Ordinals,
 ): Generator<Uint8Array, undefined> {
   const writer = new ByteWriter(RECORD_BYTES * 2);
-  let from = "" as Bytes;
   let ordinal = 0;
-  for (let done = false; !done;) {
+  let looks = 0;
+  /** What is written so far as a record, if it is large or has taken long enough. */
+  const closed = (): Uint8Array | undefined => {
+    if (writer.length <= RECORD_BYTES && looks < RECORD_LOOKS) return undefined;
+    looks = 0;
+    const taken = writer.take();
     writer.reset();
     writer.u8(KEYS);
-    done = base.versions.scan(from, undefined, (entry) => {
-      if (writer.length > RECORD_BYTES) {
-        from = entry.newest.key;
-        return false;
+    return taken;
+  };
+  writer.u8(KEYS);
+  for (let from: Bytes | undefined = "" as Bytes; from !== undefined;) {
+    const page: readonly KeyEntry[] = base.versions.page(from, undefined, PAGE);
+    for (const entry of page) {
+      let at: Version | undefined = entry.newest;
+      const { key } = at;
+      let changed = false;
+      for (; at !== undefined && at.modRevision > meta.compactRevision; at = at.older) {
+        changed ||= at.modRevision <= meta.revision;
+        looks++;
+        // A key may have a million versions.
+        const taken = closed();
+        if (taken !== undefined) yield taken;
       }
-      const version = visibleAt(entry, meta.compactRevision);
-      const changed = changedWithin(entry, meta);
-      if (version === undefined && !changed) return true;
-      // Only changes are looked up; a map of all keys would be large for nothing.
-      if (changed) ordinals.set(entry, ordinal);
-      ordinal++;
-      encodeKey(writer, entry.newest.key, version);
-      return true;
-    });
-    yield writer.take();
+      looks++;
+      const version = at === undefined || at.deleted ? undefined : at;
+      // One deleted before the history of the snapshot needs no record at all.
+      if (version !== undefined || changed) {
+        ordinal++;
+        if (changed) ordinals[entry.slot] = ordinal;
+        encodeKey(writer, key, version);
+      }
+      const taken = closed();
+      if (taken !== undefined) yield taken;
+    }
+    from = page.length < PAGE ? undefined : after((page.at(-1) as KeyEntry).newest.key);
   }
+  yield writer.take();
   return undefined;
-}
-
-/** Whether the history of the snapshot has a change of the key: one deleted before needs no record at all. */
-function changedWithin(entry: KeyEntry, meta: SnapshotMeta): boolean {
-  let at: Version | undefined = entry.newest;
-  while (at !== undefined && at.modRevision > meta.revision) at = at.older;
-  return at !== undefined && at.modRevision > meta.compactRevision;
 }
 
 function encodeKey(writer: ByteWriter, key: Bytes, version: Version | undefined): void {
@@ -148,45 +169,29 @@ function encodeKey(writer: ByteWriter, key: Bytes, version: Version | undefined)
 function* exportChanges(
   base: Base,
   meta: SnapshotMeta,
-  ordinals: Map<KeyEntry, number>,
+  ordinals: Ordinals,
 ): Generator<Uint8Array, undefined> {
   const writer = new ByteWriter(RECORD_BYTES * 2);
-  let next = meta.compactRevision + 1;
-  let skip = 0;
-  for (let done = false; !done;) {
+  const end = base.changesFrom(meta.revision + 1);
+  for (let at = base.changesFrom(meta.compactRevision + 1); ;) {
     writer.reset();
     writer.u8(CHANGES);
-    done = true;
-    const start = base.changesFrom(next) + skip;
-    for (
-      let at = start, change = base.change(at);
-      change !== undefined;
-      change = base.change(++at)
-    ) {
-      if (change.modRevision > meta.revision) break;
-      if (writer.length > RECORD_BYTES) {
-        skip = at - base.changesFrom(change.modRevision);
-        next = change.modRevision;
-        done = false;
-        break;
-      }
+    const until = Math.min(end, at + RECORD_LOOKS);
+    for (; at < until && writer.length <= RECORD_BYTES; at++) {
+      const change = base.change(at);
+      assert(change !== undefined, "snapshot: the history that it pins is gone");
       encodeChange(writer, base, change, ordinals);
     }
     yield writer.take();
+    if (at === end) return undefined;
   }
-  return undefined;
 }
 
-function encodeChange(
-  writer: ByteWriter,
-  base: Base,
-  change: Version,
-  ordinals: Map<KeyEntry, number>,
-): void {
+function encodeChange(writer: ByteWriter, base: Base, change: Version, ordinals: Ordinals): void {
   const entry = base.versions.entry(change.key);
-  const ordinal = entry === undefined ? undefined : ordinals.get(entry);
-  assert(ordinal !== undefined, "snapshot: a change of a key that was not written");
-  writer.uint(ordinal);
+  const ordinal = entry === undefined ? 0 : (ordinals[entry.slot] ?? 0);
+  assert(ordinal > 0, "snapshot: a change of a key that was not written");
+  writer.uint(ordinal - 1);
   writer.uint(change.modRevision);
   writer.uint(change.version);
   if (change.deleted) return;
@@ -199,19 +204,17 @@ function encodeEdge(writer: ByteWriter, change: Version): void {
   encodeKey(writer, change.key, change.deleted ? undefined : change);
 }
 
-/** What a lease was granted; how much of it is left is no part of the state. */
-interface Grant {
-  readonly id: bigint;
-  readonly ttlMs: number;
-  readonly fenced: boolean;
-}
-
-function encodeLeases(writer: ByteWriter, grants: readonly Grant[]): void {
-  writer.uint(grants.length);
-  for (const { id, ttlMs, fenced } of grants) {
+/** What leases were granted, and which were fenced then; how much of them is left is no part of the state. */
+function encodeLeases(
+  writer: ByteWriter,
+  leases: readonly Lease[],
+  fenced: ReadonlySet<bigint>,
+): void {
+  writer.uint(leases.length);
+  for (const { id, ttlMs } of leases) {
     writer.int64(id);
     writer.uint(ttlMs);
-    writer.u8(fenced ? 1 : 0);
+    writer.u8(fenced.has(id) ? 1 : 0);
   }
 }
 
@@ -231,9 +234,14 @@ function encodeCaller(writer: ByteWriter, caller: Caller): void {
 export class Importer {
   readonly base: Base = new Base();
   #meta: SnapshotMeta | undefined;
-  #keys: Bytes[] = [];
-  #versions: (Version | undefined)[] = [];
-  #entries: readonly KeyEntry[] | undefined;
+  /** The keys and their entries, by ordinal. */
+  #keys = new Sequence<Bytes>();
+  #entries = new Sequence<KeyEntry>();
+  /** Keys without a version so far. */
+  #unborn = 0;
+  /** Entries of which some version had a lease. */
+  readonly #leased = new Set<KeyEntry>();
+  #lastKey: Bytes | undefined;
   #lastKind = 0;
   #lastRevision = 0;
 
@@ -249,6 +257,7 @@ export class Importer {
     if ((kind <= this.#lastKind && !repeats) || (kind === META) !== (this.#meta === undefined)) {
       throw new Malformed("records out of order");
     }
+    if (kind > KEYS && this.#lastKind <= KEYS) this.base.versions.loaded();
     this.#lastKind = kind;
     switch (kind) {
       case META:
@@ -268,7 +277,6 @@ export class Importer {
       case CALLERS:
         return this.#addCaller(reader);
       case END:
-        this.#loaded();
         this.#finish();
         return;
       default:
@@ -282,24 +290,23 @@ export class Importer {
     return this.base;
   }
 
-  #loaded(): readonly KeyEntry[] {
-    this.#entries ??= this.base.versions.load(this.#keys, this.#versions);
-    return this.#entries;
-  }
-
   #addKey(reader: ByteReader): void {
     const key = reader.bytes();
-    const last = this.#keys.at(-1);
-    if (last !== undefined && last >= key) throw new Malformed("keys out of order");
+    if (this.#lastKey !== undefined && this.#lastKey >= key)
+      throw new Malformed("keys out of order");
+    this.#lastKey = key;
     const kv = readKey(reader, key);
     if (kv !== undefined && kv.modRevision > this.meta.compactRevision)
       throw new Malformed("a base version too new");
+    const version = kv === undefined ? undefined : new Version(kv, undefined);
+    const entry = this.base.versions.loadKey(key, version);
     this.#keys.push(key);
-    this.#versions.push(kv === undefined ? undefined : new Version(kv, undefined));
+    this.#entries.push(entry);
+    if (version === undefined) this.#unborn++;
+    else if (version.lease !== 0n) this.#leased.add(entry);
   }
 
   #addEdge(reader: ByteReader): void {
-    this.#loaded();
     const key = reader.bytes();
     const gone = { key, value: "" as Bytes, createRevision: 0, version: 0, lease: 0n };
     this.base.versions.loadEdge({
@@ -309,10 +316,9 @@ export class Importer {
   }
 
   #addChange(reader: ByteReader): void {
-    const entries = this.#loaded();
     const ordinal = reader.uint();
-    const entry = entries[ordinal];
-    const key = this.#keys[ordinal];
+    const entry = this.#entries.at(ordinal);
+    const key = this.#keys.at(ordinal);
     if (entry === undefined || key === undefined) throw new Malformed("a change of an unknown key");
     const modRevision = reader.uint();
     const version = reader.uint();
@@ -325,6 +331,7 @@ export class Importer {
       throw new Malformed("changes out of order");
     }
     this.#lastRevision = modRevision;
+    if (Versions.unborn(entry)) this.#unborn--;
     if (version === 0) {
       this.base.versions.loadChange(entry, {
         key,
@@ -338,14 +345,10 @@ export class Importer {
     }
     const createRevision = reader.uint();
     const value = reader.bytes();
-    this.base.versions.loadChange(entry, {
-      key,
-      value,
-      createRevision,
-      modRevision,
-      version,
-      lease: reader.int64(),
-    });
+    const lease = reader.int64();
+    const kv = { key, value, createRevision, modRevision, version, lease };
+    this.base.versions.loadChange(entry, kv);
+    if (lease !== 0n) this.#leased.add(entry);
   }
 
   #addLeases(reader: ByteReader): void {
@@ -377,21 +380,17 @@ export class Importer {
   #finish(): void {
     const { base } = this;
     const { meta } = this;
-    const entries = this.#loaded();
-    for (const entry of entries) {
-      if (Versions.unborn(entry)) throw new Malformed("a key without a version");
-      if (!entry.newest.deleted && entry.newest.lease !== 0n)
-        base.leases.attach(entry.newest.lease, entry.newest.key);
-    }
-    base.versions.loaded(this.#keys, entries);
+    if (this.#unborn > 0) throw new Malformed("a key without a version");
+    for (const { newest } of this.#leased)
+      if (newest.lease !== 0n) base.leases.attach(newest.lease, newest.key);
     base.versions.revision = meta.revision;
     base.appliedIndex = meta.index;
     base.term = meta.term;
     base.time = meta.time;
     for (const alarm of meta.alarms) base.alarms.add(alarm);
-    this.#keys = [];
-    this.#versions = [];
-    this.#entries = undefined;
+    this.#keys = new Sequence();
+    this.#entries = new Sequence();
+    this.#leased.clear();
   }
 }
 

@@ -12,7 +12,10 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Bytes } from "../base/bytes.ts";
+import { HashIndex } from "../base/hash-index.ts";
+import type { AscendingBuilder } from "../base/ordered-map.ts";
 import { OrderedMap } from "../base/ordered-map.ts";
+import { Sequence } from "../base/sequence.ts";
 import type { KeyValue } from "../contract/requests.ts";
 
 /** What a version costs beside its key and value, for accounting: the object and its place in the history. */
@@ -50,7 +53,12 @@ export class Version implements KeyValue {
 /** A key and its newest version. */
 export interface KeyEntry {
   newest: Version;
+  /** A number that no other entry has at the same time: small, below `Versions.slots`. */
+  readonly slot: number;
 }
+
+/** Changes that compaction looks at between two yields: each may cost a deletion in both indexes. */
+const FORGOTTEN_PER_STEP = 256;
 
 /** The plain form of a version: what leaves the keyspace. */
 export function plain(version: KeyValue): KeyValue {
@@ -72,15 +80,17 @@ export function visibleAt(entry: KeyEntry, revision: number): Version | undefine
 }
 
 export class Versions {
-  readonly #index = new Map<Bytes, KeyEntry>();
+  readonly #index = new HashIndex<KeyEntry>((entry) => entry.newest.key);
   #living: OrderedMap<KeyEntry> = new OrderedMap();
   /** Keys whose newest version is a deletion. */
-  #departed: OrderedMap<KeyEntry> = new OrderedMap();
-  /** The log of changes; the first `#dropped` slots are no longer part of it. */
-  #history: Version[] = [];
-  #dropped = 0;
-  /** Position of the first change whose predecessor has not been forgotten; never before `#dropped`. */
+  readonly #departed: OrderedMap<KeyEntry> = new OrderedMap();
+  #loading: AscendingBuilder<KeyEntry> | undefined;
+  /** The log of changes. */
+  readonly #history = new Sequence<Version>();
+  /** Position of the first change whose predecessor has not been forgotten; never before the log's start. */
   #forgotten = 0;
+  readonly #freeSlots = new Sequence<number>();
+  #slots = 0;
   #watchableFrom = 0;
   #bytes = 0;
   #liveBytes = 0;
@@ -105,7 +115,12 @@ export class Versions {
   }
   /** How many changes can be watched. */
   get historyLength(): number {
-    return this.#history.length - this.#dropped;
+    return this.#history.end - this.#history.start;
+  }
+
+  /** Above the slot of every entry: how long an array by slots must be. */
+  get slots(): number {
+    return this.#slots;
   }
 
   get(key: Bytes): Version | undefined {
@@ -134,6 +149,13 @@ export class Versions {
     };
     const passed = this.#living.scan(from, end, (key, entry) => visitDeparted(key) && visit(entry));
     return passed && visitDeparted(end);
+  }
+
+  /** The first entries of [from, end) in key order, at most `most`: those after them start behind the last one's key. */
+  page(from: Bytes, end: Bytes | undefined, most: number): readonly KeyEntry[] {
+    const entries: KeyEntry[] = [];
+    this.scan(from, end, (entry) => entries.push(entry) < most);
+    return entries;
   }
 
   put(key: Bytes, value: Bytes, lease: bigint, revision: number): Version {
@@ -177,17 +199,16 @@ export class Versions {
     this.#account(version, entry?.newest);
     this.#history.push(version);
     if (entry !== undefined) {
-      this.#moved(entry, version);
+      this.#moved(entry, version, entry.newest.deleted);
       return;
     }
-    const fresh: KeyEntry = { newest: version };
-    this.#index.set(version.key, fresh);
+    const fresh: KeyEntry = { newest: version, slot: this.#freeSlots.pop() ?? this.#slots++ };
+    this.#index.add(version.key, fresh);
     this.#living.set(version.key, fresh);
   }
 
   /** The entry gets a newer version, and with it the order in which it belongs. */
-  #moved(entry: KeyEntry, version: Version): void {
-    const wasDeleted = entry.newest.deleted;
+  #moved(entry: KeyEntry, version: Version, wasDeleted: boolean): void {
     entry.newest = version;
     if (wasDeleted === version.deleted) return;
     const [from, to] = version.deleted
@@ -203,33 +224,34 @@ export class Versions {
     if (before !== undefined && !before.deleted) this.#liveBytes -= before.bytes;
   }
 
-  /** Position in the history of the first change at or after `revision`; valid until the next compaction step. */
+  /** Position in the history of the first change at or after `revision`. */
   seek(revision: number): number {
-    let low = this.#dropped;
-    let high = this.#history.length;
+    let low = this.#history.start;
+    let high = this.#history.end;
     while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#history[middle] as Version).modRevision < revision) low = middle + 1;
+      const middle = low + Math.floor((high - low) / 2);
+      if ((this.#history.at(middle) as Version).modRevision < revision) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  /** The change at a position from `seek`, or undefined past the end. */
+  /** The change at a position from `seek`, or undefined where there is none (any more). */
   change(position: number): Version | undefined {
-    return this.#history[position];
+    return this.#history.at(position);
   }
 
   /**
-   * Removes what no revision ≥ `limit` can see, and the changes before `limit`; yields about every 1,024 changes. A
-   * pinned older revision must lower `limit`. One at a time.
+   * Removes what no revision ≥ `limit` can see, and the changes before `limit`; yields every 256 changes. A pinned
+   * older revision must lower `limit`. One at a time.
    */
   *compactWork(limit: number): Generator<undefined, undefined> {
     assert(limit <= this.compactRevision, "compaction past the compacted revision");
+    const history = this.#history;
     let steps = 0;
     for (;;) {
-      const change = this.#history[this.#forgotten];
-      const first = this.#history[this.#dropped];
+      const change = history.at(this.#forgotten);
+      const first = history.at(history.start);
       if (change !== undefined && change.modRevision <= limit) {
         this.#forgotten++;
         this.#forget(change);
@@ -237,16 +259,12 @@ export class Versions {
         break;
       }
       if (first !== undefined && first.modRevision < limit) {
-        this.#dropped++;
+        history.dropFirst();
         this.#watchableFrom = first.modRevision + 1;
       }
-      if (++steps % 1_024 === 0) {
-        this.#shrink();
-        yield;
-      }
+      if (++steps % FORGOTTEN_PER_STEP === 0) yield;
     }
     this.#watchableFrom = Math.max(this.#watchableFrom, limit);
-    this.#shrink();
     return undefined;
   }
 
@@ -262,38 +280,35 @@ export class Versions {
     this.#bytes -= change.bytes;
     this.#index.delete(change.key);
     this.#departed.delete(change.key);
+    this.#freeSlots.push(entry.slot);
   }
 
-  #shrink(): void {
-    if (this.#dropped < 4_096 || this.#dropped * 2 < this.#history.length) return;
-    this.#history = this.#history.slice(this.#dropped);
-    this.#forgotten -= this.#dropped;
-    this.#dropped = 0;
+  /**
+   * Loads the next key in order, with its version at the compacted revision if it had one: the first section of a
+   * snapshot. Without one it gets its first version from the changes that follow.
+   */
+  loadKey(key: Bytes, version: Version | undefined): KeyEntry {
+    this.#loading ??= OrderedMap.ascending();
+    const entry: KeyEntry = { newest: version ?? UNBORN, slot: this.#slots++ };
+    this.#index.add(key, entry);
+    this.#loading.add(key, entry);
+    if (version === undefined) return entry;
+    this.#account(version, undefined);
+    this.#liveKeys++;
+    return entry;
   }
 
-  /** Loads versions in key order; changes in revision order and `loaded` follow: the sections of a snapshot. */
-  load(keys: readonly Bytes[], base: readonly (Version | undefined)[]): readonly KeyEntry[] {
-    assert(this.#index.size === 0, "load: only into an empty store");
-    const entries: KeyEntry[] = new Array<KeyEntry>(keys.length);
-    for (let at = 0; at < keys.length; at++) {
-      const version = base[at];
-      const key = keys[at] as Bytes;
-      // A key without a base version gets its first one from the changes that follow.
-      const entry: KeyEntry = { newest: version ?? UNBORN };
-      entries[at] = entry;
-      this.#index.set(key, entry);
-      if (version === undefined) continue;
-      this.#account(version, undefined);
-      this.#liveKeys++;
-    }
+  /** All keys are loaded. */
+  loaded(): void {
+    if (this.#loading !== undefined) this.#living = this.#loading.build();
+    this.#loading = undefined;
     this.#watchableFrom = this.compactRevision;
-    return entries;
   }
 
   /** Appends a loaded change of the compacted revision itself: it can be watched, and its effect is already loaded. */
   loadEdge(kv: KeyValue): void {
     this.#history.push(new Version(kv, undefined));
-    this.#forgotten = this.#history.length;
+    this.#forgotten = this.#history.end;
   }
 
   /** Appends a loaded change to the key at `entry`. */
@@ -304,15 +319,8 @@ export class Versions {
     this.#liveKeys += (version.deleted ? 0 : 1) - (wasLive ? 1 : 0);
     this.#account(version, before);
     this.#history.push(version);
-    entry.newest = version;
-  }
-
-  /** Puts what was loaded into order: `load`'s keys and what it returned. */
-  loaded(keys: readonly Bytes[], entries: readonly KeyEntry[]): void {
-    const lives = (_: unknown, at: number): boolean => !(entries[at] as KeyEntry).newest.deleted;
-    const departed = (_: unknown, at: number): boolean => !lives(_, at);
-    this.#living = OrderedMap.fromSorted(keys.filter(lives), entries.filter(lives));
-    this.#departed = OrderedMap.fromSorted(keys.filter(departed), entries.filter(departed));
+    // A key without a version yet lies among those that exist: that is where most first versions put it.
+    this.#moved(entry, version, before?.deleted === true);
   }
 
   /** True if `entry` was loaded and never got a version: a snapshot that says so is damaged. */

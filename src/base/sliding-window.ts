@@ -9,7 +9,7 @@
 /** How many forgotten places are kept before the arrays are cut. */
 const SLACK = 64;
 
-export class Sequenced<V> {
+export class SlidingWindow<V> {
   #numbers: number[] = [];
   #values: V[] = [];
   #first = 0;
@@ -53,8 +53,8 @@ export class Sequenced<V> {
     return undefined;
   }
 
-  copy(): Sequenced<V> {
-    const copied = new Sequenced<V>();
+  copy(): SlidingWindow<V> {
+    const copied = new SlidingWindow<V>();
     copied.#numbers = this.#numbers.slice(this.#first);
     copied.#values = this.#values.slice(this.#first);
     return copied;

@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { prng } from "./prng.ts";
-import { Sequenced } from "./sequenced.ts";
+import { SlidingWindow } from "./sliding-window.ts";
 import { Slots } from "./slots.ts";
 
-test("[MAP-5] values by growing numbers answer as a map does, also out of order", () => {
+test("[WIN-1] values by growing numbers answer as a map does, also out of order", () => {
   fc.assert(
     fc.property(fc.integer(), (seed) => {
       const random = prng(seed);
-      const made = new Sequenced<number>();
+      const made = new SlidingWindow<number>();
       const model = new Map<number, number>();
       let newest = 0;
       let limit = 0;
@@ -36,7 +36,7 @@ test("[MAP-5] values by growing numbers answer as a map does, also out of order"
   );
 });
 
-test("[MAP-6] a number names one value from its adding to its taking, and is used again", () => {
+test("[SLOT-1] a number names one value from its adding to its taking, and is used again", () => {
   fc.assert(
     fc.property(fc.integer(), (seed) => {
       const random = prng(seed);
