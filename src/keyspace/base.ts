@@ -10,10 +10,12 @@ import { assert } from "../base/assert.ts";
 import type { Bytes } from "../base/bytes.ts";
 import type { Failure } from "../base/errors.ts";
 import { crc32c } from "../base/crc32c.ts";
+import { sortWork } from "../base/sort-work.ts";
 import type {
   AlarmKind,
   HashResponse,
   KeyValue,
+  LeasesResponse,
   LeaseTimeToLiveResponse,
   RangeRequest,
   RangeResponse,
@@ -24,13 +26,15 @@ import { Leases } from "./leases.ts";
 import type { RangeSource } from "./range.ts";
 import { rangeWork, scanEnd, unreadable } from "./range.ts";
 import type { Version } from "./versions.ts";
-import { Versions, visibleAt } from "./versions.ts";
+import { Versions, visibleAt, visibleWork } from "./versions.ts";
 
 /** Bytes that a lease and a caller cost, for accounting against the quota. */
 const LEASE_BYTES = 128;
 const CALLER_BYTES = 256;
 /** Instants remembered for trimming the history by age: one a second for ten minutes. */
 const TIMELINE_STEP_MS = 1_000;
+/** Hashing 256 bytes counts as much as looking at one more key. */
+const HASHED_BITS = 8;
 
 export class Base {
   readonly versions: Versions = new Versions();
@@ -152,14 +156,18 @@ export class Base {
         const entry = versions.entry(key);
         return entry === undefined ? undefined : visibleAt(entry, revision);
       },
-      scan: (from, end, visit, skipped) => {
+      scan: (from, end, visit) => {
         if (revision === this.revision) return this.scan(from, end, visit);
         return versions.scan(from, end, (entry) => {
           const kv = visibleAt(entry, revision);
-          if (kv !== undefined) return visit(kv);
-          return skipped === undefined || skipped(entry.newest.key);
+          return kv === undefined || visit(kv);
         });
       },
+      find: (key) => {
+        const entry = versions.entry(key);
+        return entry === undefined ? nothing() : visibleWork(entry, revision);
+      },
+      walk: (from, end, visit) => versions.walk(from, end, revision, visit),
     };
   }
 
@@ -198,32 +206,34 @@ export class Base {
   *#hashWork(at: number): Generator<undefined, HashResponse> {
     const compactRevision = this.compactRevision;
     let hash = 0;
-    let from = "" as Bytes;
-    for (let done = false; !done;) {
-      let visits = 0;
-      done = this.versions.scan(from, undefined, (entry) => {
-        if (visits === 512) {
-          from = entry.newest.key;
-          return false;
-        }
-        visits++;
-        const kv = visibleAt(entry, at);
-        if (kv !== undefined) hash = crc32c(describe(kv), hash);
-        return true;
-      });
-      if (!done) yield;
-    }
+    yield* this.versions.walk("" as Bytes, undefined, at, (kv) => {
+      const { key, value } = kv;
+      hash = crc32c(value, crc32c(key, crc32c(describe(kv), hash)));
+      return (key.length + value.length) >> HASHED_BITS;
+    });
     return { revision: this.revision, hash, compactRevision };
   }
 
-  leaseTimeToLive(id: bigint, withKeys: boolean, nowMs: number): LeaseTimeToLiveResponse {
+  /** What is left of a lease, with its keys in order if they are asked for: long work, as it may have many. */
+  *leaseTimeToLive(
+    id: bigint,
+    withKeys: boolean,
+    nowMs: number,
+  ): Generator<undefined, LeaseTimeToLiveResponse> {
     const lease = this.leases.get(id);
-    return {
+    const found = {
       revision: this.revision,
       ttlMs: this.leases.remainingMs(id, nowMs),
       grantedTtlMs: lease?.ttlMs ?? 0,
-      keys: withKeys && lease !== undefined ? [...lease.keys].sort() : [],
     };
+    const keys = withKeys && lease !== undefined ? [...lease.keys] : [];
+    return { ...found, keys: yield* sortWork(keys, ascending) };
+  }
+
+  /** The ids of all leases, in order. */
+  *leaseIds(): Generator<undefined, LeasesResponse> {
+    const revision = this.revision;
+    return { revision, ids: yield* sortWork(this.leases.ids(), ascending) };
   }
 
   /** Notes which revision was the newest when, for trimming by age. */
@@ -266,6 +276,13 @@ export class Base {
 }
 
 function describe(kv: KeyValue): Bytes {
-  const numbers = `${kv.key.length},${kv.value.length},${kv.createRevision},${kv.modRevision},${kv.version},${kv.lease};`;
-  return (numbers + kv.key + kv.value) as Bytes;
+  return `${kv.key.length},${kv.value.length},${kv.createRevision},${kv.modRevision},${kv.version},${kv.lease};` as Bytes;
+}
+
+function ascending<T extends Bytes | bigint>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function* nothing(): Generator<undefined, undefined> {
+  return undefined;
 }

@@ -8,6 +8,7 @@ import { Base } from "./base.ts";
 import { Callers } from "./callers.ts";
 import type { Change, MetaChange } from "./effects.ts";
 import { Leases } from "./leases.ts";
+import { finish } from "./range.ts";
 
 function commit(
   base: Base,
@@ -26,7 +27,8 @@ const put = (key: string, lease: bigint): Change => ({
   lease,
 });
 const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
-const keysOf = (base: Base, id: bigint): readonly Bytes[] => base.leaseTimeToLive(id, true, 0).keys;
+const keysOf = (base: Base, id: bigint): readonly Bytes[] =>
+  finish(base.leaseTimeToLive(id, true, 0)).keys;
 
 test("[LEASE-1] a key belongs to the lease of its newest version and to no other", () => {
   const base = new Base();
@@ -39,7 +41,7 @@ test("[LEASE-1] a key belongs to the lease of its newest version and to no other
   commit(base, [put("a", 0n)]);
   assert.deepEqual(keysOf(base, 2n), []);
   commit(base, [{ kind: "delete", key: "b" as Bytes }], [{ kind: "leaseRevoked", id: 1n }]);
-  assert.deepEqual(base.leaseTimeToLive(1n, true, 0), {
+  assert.deepEqual(finish(base.leaseTimeToLive(1n, true, 0)), {
     revision: 5,
     ttlMs: -1,
     grantedTtlMs: 0,

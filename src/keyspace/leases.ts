@@ -43,8 +43,9 @@ export class Leases {
   fenced(): Iterable<bigint> {
     return this.#fenced;
   }
-  ids(): readonly bigint[] {
-    return [...this.#byId.keys()].sort((a, b) => (a < b ? -1 : 1));
+  /** In no order. */
+  ids(): bigint[] {
+    return [...this.#byId.keys()];
   }
 
   grant(id: bigint, ttlMs: number, nowMs: number): void {

@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Bytes } from "../base/bytes.ts";
+import type { RangeRequest, RangeResponse } from "../contract/requests.ts";
+import { OPEN_END } from "../contract/requests.ts";
 import { Base } from "./base.ts";
 import type { Change, MetaChange } from "./effects.ts";
 import { finish } from "./range.ts";
@@ -98,4 +100,70 @@ test("[STEP-3] an import does its work as records come: none is left for the end
   }
   assert.equal(found, KEYS);
   assert.equal(importer.take().versions.liveKeys, KEYS);
+});
+
+function ranged(base: Base, request: Partial<RangeRequest>): Generator<undefined, RangeResponse> {
+  const work = base.range({ kind: "range", key: "" as Bytes, end: OPEN_END, ...request });
+  assert.ok(!("code" in work));
+  return work;
+}
+
+test("[STEP-4] a range looks at 512 keys or older versions a step, deleted ones and those past its limit included", () => {
+  const base = new Base();
+  put(base);
+  change(base, (key) => ({ kind: "delete", key }));
+  commit(base, [{ kind: "put", key: keyOf(KEYS - 1), value: "again" as Bytes, lease: 0n }]);
+  const revision = base.revision - 1;
+  assert.ok(stepsOf(ranged(base, { revision })) >= KEYS / 512, "deleted keys");
+  assert.ok(stepsOf(ranged(base, { revision, countOnly: true })) >= KEYS / 512, "counted keys");
+  const full = new Base();
+  put(full);
+  assert.ok(stepsOf(ranged(full, { limit: 1 })) >= KEYS / 512, "keys past the limit");
+  const hot = hotKey();
+  for (const end of [undefined, OPEN_END]) {
+    const at = 2;
+    const steps = stepsOf(ranged(hot, { key: "hot" as Bytes, end, revision: at }));
+    assert.ok(steps >= KEYS / 512, "versions newer than the revision");
+  }
+});
+
+test("[STEP-5] sorting a range's results is cut into steps as well", () => {
+  const base = new Base();
+  put(base);
+  const sorted = ranged(base, { sort: { target: "key", order: "descend" }, limit: 10 });
+  // Looking, sorting runs of 256, and log2(KEYS / 256) merges of 1,024 a step.
+  assert.ok(stepsOf(sorted) >= KEYS / 512 + KEYS / 256 + (6 * KEYS) / 1_024);
+  const answer = finish(ranged(base, { sort: { target: "key", order: "descend" }, limit: 10 }));
+  assert.deepEqual(
+    answer.kvs.map((kv) => kv.key),
+    Array.from({ length: 10 }, (_, at) => keyOf(KEYS - 1 - at)),
+  );
+});
+
+test("[STEP-6] a step of a hash looks at 512 keys, or hashes 128 KiB and one value", () => {
+  const { base } = deletedAndPinned();
+  const work = base.hash(undefined);
+  assert.ok(!("code" in work));
+  assert.ok(stepsOf(work) >= KEYS / 512, "deleted keys");
+  const large = new Base();
+  const value = "x".repeat(64 << 10) as Bytes;
+  for (let at = 0; at < 64; at++)
+    commit(large, [{ kind: "put", key: keyOf(at), value, lease: 0n }]);
+  const hashing = large.hash(undefined);
+  assert.ok(!("code" in hashing));
+  assert.ok(stepsOf(hashing) >= 32, "large values");
+});
+
+test("[STEP-7] the keys of a lease and the ids of all leases are put in order in steps", () => {
+  const base = new Base();
+  const granted = Array.from({ length: PAGE }, (_, at): MetaChange => ({
+    kind: "leaseGranted",
+    id: BigInt(PAGE - at),
+    ttlMs: 1_000,
+  }));
+  commit(base, [], granted);
+  change(base, (key) => ({ kind: "put", key, value: "v" as Bytes, lease: 1n }));
+  assert.ok(stepsOf(base.leaseTimeToLive(1n, true, 0)) >= KEYS / 256);
+  assert.equal(finish(base.leaseTimeToLive(1n, true, 0)).keys.length, KEYS);
+  assert.ok(stepsOf(base.leaseIds()) >= PAGE / 256);
 });

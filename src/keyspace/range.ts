@@ -10,23 +10,25 @@ import { EMPTY } from "../base/bytes.ts";
 import type { Failure } from "../base/errors.ts";
 import { failure } from "../base/errors.ts";
 import { printable } from "../base/bytes.ts";
+import { sortWork } from "../base/sort-work.ts";
 import type { KeyValue, RangeRequest, RangeResponse } from "../contract/requests.ts";
 import { OPEN_END } from "../contract/requests.ts";
 import { plain } from "./versions.ts";
 
-/** Keys visited between two yields of a long range. */
-const VISITS_PER_YIELD = 512;
+/** Results put into shape between two yields. */
+const SHAPED_PER_STEP = 1_024;
 
 /** Where a range reads: one pinned revision. */
 export interface RangeSource {
   get(key: Bytes): KeyValue | undefined;
-  /** `skipped` sees the keys that do not exist here and can stop the scan as well, so that a step of it is bounded. */
-  scan(
+  scan(from: Bytes, end: Bytes | undefined, visit: (kv: KeyValue) => boolean): boolean;
+  /** As `get` and as a whole `scan`, in steps; absent where reads are small or cannot wait. */
+  find?(key: Bytes): Generator<undefined, KeyValue | undefined>;
+  walk?(
     from: Bytes,
     end: Bytes | undefined,
-    visit: (kv: KeyValue) => boolean,
-    skipped?: (key: Bytes) => boolean,
-  ): boolean;
+    visit: (kv: KeyValue) => number,
+  ): Generator<undefined, undefined>;
 }
 
 /** The exclusive upper bound that a scan takes for etcd's `end`; undefined: no bound. */
@@ -64,7 +66,11 @@ export function* rangeWork(
   request: RangeRequest,
   revision: number,
 ): Generator<undefined, RangeResponse> {
-  if (request.end === undefined) return single(source, request, revision);
+  if (request.end === undefined) {
+    const kv =
+      source.find === undefined ? source.get(request.key) : yield* source.find(request.key);
+    return single(kv, request, revision);
+  }
   const wanted = filterOf(request);
   const sorted =
     request.sort !== undefined &&
@@ -74,38 +80,36 @@ export function* rangeWork(
   const found: KeyValue[] = [];
   let count = 0;
   let matching = 0;
-  let from = request.key;
-  const end = scanEnd(request.end);
-  for (let done = false; !done;) {
-    let visits = 0;
-    const goesOn = (key: Bytes): boolean => {
-      if (visits++ < VISITS_PER_YIELD) return true;
-      from = key;
-      return false;
-    };
-    const visit = (kv: KeyValue): boolean => {
-      if (!goesOn(kv.key)) return false;
-      count++;
-      if (request.countOnly === true || !wanted(kv)) return true;
-      matching++;
-      if (found.length < stopAt) found.push(kv);
-      return true;
-    };
-    done = source.scan(from, end, visit, goesOn);
-    if (!done) yield;
-  }
-  if (sorted) found.sort(orderOf(request));
-  const kvs = found.length > limit ? found.slice(0, limit) : found;
-  return {
-    revision,
-    kvs: kvs.map((kv) => shape(kv, request)),
-    more: matching > kvs.length,
-    count,
+  const visit = (kv: KeyValue): number => {
+    count++;
+    if (request.countOnly === true || !wanted(kv)) return 0;
+    matching++;
+    if (found.length < stopAt) found.push(sorted ? kv : shape(kv, request));
+    return 0;
   };
+  const end = scanEnd(request.end);
+  if (source.walk === undefined) source.scan(request.key, end, (kv) => visit(kv) === 0);
+  else yield* source.walk(request.key, end, visit);
+  const kvs = sorted ? yield* arranged(found, request, limit) : found;
+  return { revision, kvs, more: matching > kvs.length, count };
 }
 
-function single(source: RangeSource, request: RangeRequest, revision: number): RangeResponse {
-  const kv = source.get(request.key);
+/** Sorts, cuts, and puts into shape what a sorted range found. */
+function* arranged(
+  found: KeyValue[],
+  request: RangeRequest,
+  limit: number,
+): Generator<undefined, KeyValue[]> {
+  const kvs = yield* sortWork(found, orderOf(request));
+  if (kvs.length > limit) kvs.length = limit;
+  for (let at = 0; at < kvs.length; at++) {
+    kvs[at] = shape(kvs[at] as KeyValue, request);
+    if ((at + 1) % SHAPED_PER_STEP === 0) yield;
+  }
+  return kvs;
+}
+
+function single(kv: KeyValue | undefined, request: RangeRequest, revision: number): RangeResponse {
   if (kv === undefined) return { revision, kvs: [], more: false, count: 0 };
   const shown = request.countOnly !== true && filterOf(request)(kv);
   return { revision, kvs: shown ? [shape(kv, request)] : [], more: false, count: 1 };

@@ -28,7 +28,7 @@ function entryOf(base: Base, changes: readonly Change[], meta: readonly MetaChan
 /** An entry of everything that state can consist of. */
 function someEntry(random: Prng, base: Base): Entry {
   const changes = new Map<Bytes, Change>();
-  const leases = base.leases.ids();
+  const leases = finish(base.leaseIds()).ids;
   for (let left = random.below(4); left > 0; left--) {
     const key = `k${random.below(20)}` as Bytes;
     const lease = leases.length > 0 && random.chance(1, 3) ? random.pick(leases) : 0n;
@@ -117,9 +117,9 @@ function observed(base: Base): unknown {
     states: statesOf(base),
     watched: watched(base),
     live: base.versions.liveKeys,
-    leases: base.leases.ids().map((id) => {
+    leases: finish(base.leaseIds()).ids.map((id) => {
       const lease = base.leases.get(id);
-      return [id, lease?.ttlMs, lease?.fenced, base.leaseTimeToLive(id, true, 0).keys];
+      return [id, lease?.ttlMs, lease?.fenced, finish(base.leaseTimeToLive(id, true, 0)).keys];
     }),
     callers: [...base.callers.all()].map((caller) => ({
       ...caller,

@@ -12,6 +12,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Bytes } from "../base/bytes.ts";
+import { after } from "../base/bytes.ts";
 import { HashIndex } from "../base/hash-index.ts";
 import type { AscendingBuilder } from "../base/ordered-map.ts";
 import { OrderedMap } from "../base/ordered-map.ts";
@@ -57,6 +58,8 @@ export interface KeyEntry {
   readonly slot: number;
 }
 
+/** Entries and versions that a walk looks at between two yields. */
+const WORK_PER_STEP = 512;
 /** Changes that compaction looks at between two yields: each may cost a deletion in both indexes. */
 const FORGOTTEN_PER_STEP = 256;
 
@@ -76,6 +79,17 @@ export function plain(version: KeyValue): KeyValue {
 export function visibleAt(entry: KeyEntry, revision: number): Version | undefined {
   let at: Version | undefined = entry.newest;
   while (at !== undefined && at.modRevision > revision) at = at.older;
+  return at === undefined || at.deleted ? undefined : at;
+}
+
+/** As `visibleAt` for an entry that may have a million versions; `revision` must be pinned. */
+export function* visibleWork(
+  entry: KeyEntry,
+  revision: number,
+): Generator<undefined, Version | undefined> {
+  let at: Version | undefined = entry.newest;
+  for (let work = 0; at !== undefined && at.modRevision > revision; at = at.older)
+    if (++work % WORK_PER_STEP === 0) yield;
   return at === undefined || at.deleted ? undefined : at;
 }
 
@@ -156,6 +170,46 @@ export class Versions {
     const entries: KeyEntry[] = [];
     this.scan(from, end, (entry) => entries.push(entry) < most);
     return entries;
+  }
+
+  #livingPage(from: Bytes, end: Bytes | undefined, most: number): readonly KeyEntry[] {
+    const entries: KeyEntry[] = [];
+    this.scanLiving(from, end, (entry) => entries.push(entry) < most);
+    return entries;
+  }
+
+  /**
+   * Long work: visits what can be seen of [from, end) at `revision`, which must be pinned, in key order. It yields about
+   * every 512 entries and older versions passed, and sooner where `visit` returns work of its own in the same unit.
+   */
+  *walk(
+    from: Bytes,
+    end: Bytes | undefined,
+    revision: number,
+    visit: (version: Version) => number,
+  ): Generator<undefined, undefined> {
+    let work = 0;
+    for (let next: Bytes | undefined = from; next !== undefined;) {
+      const page: readonly KeyEntry[] =
+        revision === this.revision
+          ? this.#livingPage(next, end, WORK_PER_STEP)
+          : this.page(next, end, WORK_PER_STEP);
+      for (const entry of page) {
+        let at: Version | undefined = entry.newest;
+        while (at !== undefined && at.modRevision > revision) {
+          at = at.older;
+          if (++work < WORK_PER_STEP) continue;
+          work = 0;
+          yield;
+        }
+        work += at === undefined || at.deleted ? 1 : 1 + visit(at);
+        if (work < WORK_PER_STEP) continue;
+        work = 0;
+        yield;
+      }
+      next = page.length < WORK_PER_STEP ? undefined : after((page.at(-1) as KeyEntry).newest.key);
+    }
+    return undefined;
   }
 
   put(key: Bytes, value: Bytes, lease: bigint, revision: number): Version {

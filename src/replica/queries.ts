@@ -36,9 +36,9 @@ export function answer(
     case "hash":
       return worked(base.hash(query.revision));
     case "leases":
-      return { response: { revision: base.revision, ids: base.leases.ids() } };
+      return { work: base.leaseIds() };
     case "leaseTimeToLive":
-      return { response: base.leaseTimeToLive(query.id, query.keys === true, nowMs) };
+      return { work: base.leaseTimeToLive(query.id, query.keys === true, nowMs) };
     case "leaseKeepAlive": {
       const { revision } = base;
       const renewed = base.leases.renew(query.id, nowMs);

@@ -208,9 +208,9 @@ class Pair {
     }
     this.query(everything);
     const ids = this.committed.leases.map((lease) => lease.id).sort((a, b) => (a < b ? -1 : 1));
-    assert.deepEqual(this.base.leases.ids(), ids);
+    assert.deepEqual(finish(this.base.leaseIds()).ids, ids);
     for (const { id, ttlMs } of this.committed.leases) {
-      const lease = this.base.leaseTimeToLive(id, true, this.index);
+      const lease = finish(this.base.leaseTimeToLive(id, true, this.index));
       assert.deepEqual([lease.grantedTtlMs, lease.keys], [ttlMs, this.committed.leaseKeys(id)]);
     }
     assert.equal(this.head.overlayBytes, 0, "nothing is left uncommitted");
