@@ -163,10 +163,7 @@ export class Base {
           return kv === undefined || visit(kv);
         });
       },
-      find: (key) => {
-        const entry = versions.entry(key);
-        return entry === undefined ? nothing() : visibleWork(entry, revision);
-      },
+      find: (key) => visibleWork(versions.entry(key), revision),
       walk: (from, end, visit) => versions.walk(from, end, revision, visit),
     };
   }
@@ -281,8 +278,4 @@ function describe(kv: KeyValue): Bytes {
 
 function ascending<T extends Bytes | bigint>(a: T, b: T): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function* nothing(): Generator<undefined, undefined> {
-  return undefined;
 }

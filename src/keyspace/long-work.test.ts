@@ -5,12 +5,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Bytes } from "../base/bytes.ts";
+import type { WatchRequest } from "../contract/keyspace.ts";
 import type { RangeRequest, RangeResponse } from "../contract/requests.ts";
 import { OPEN_END } from "../contract/requests.ts";
 import { Base } from "./base.ts";
 import type { Change, MetaChange } from "./effects.ts";
 import { finish } from "./range.ts";
 import { exportWork, Importer } from "./snapshot.ts";
+import { WatchHub } from "./watch-hub.ts";
 
 const KEYS = 20_000;
 const PAGE = 5_000;
@@ -47,6 +49,15 @@ function deletedAndPinned(): { readonly base: Base; readonly release: () => void
   commit(base, [], [{ kind: "compacted", revision: base.revision }]);
   finish(base.compactWork());
   return { base, release };
+}
+
+/** Every key was put and deleted, all but the last one in the newest revision but one. */
+function deleted(): Base {
+  const base = new Base();
+  put(base);
+  change(base, (key) => ({ kind: "delete", key }));
+  commit(base, [{ kind: "put", key: keyOf(KEYS - 1), value: "again" as Bytes, lease: 0n }]);
+  return base;
 }
 
 /** A key with a great many versions. */
@@ -109,10 +120,7 @@ function ranged(base: Base, request: Partial<RangeRequest>): Generator<undefined
 }
 
 test("[STEP-4] a range looks at 512 keys or older versions a step, deleted ones and those past its limit included", () => {
-  const base = new Base();
-  put(base);
-  change(base, (key) => ({ kind: "delete", key }));
-  commit(base, [{ kind: "put", key: keyOf(KEYS - 1), value: "again" as Bytes, lease: 0n }]);
+  const base = deleted();
   const revision = base.revision - 1;
   assert.ok(stepsOf(ranged(base, { revision })) >= KEYS / 512, "deleted keys");
   assert.ok(stepsOf(ranged(base, { revision, countOnly: true })) >= KEYS / 512, "counted keys");
@@ -141,8 +149,8 @@ test("[STEP-5] sorting a range's results is cut into steps as well", () => {
 });
 
 test("[STEP-6] a step of a hash looks at 512 keys, or hashes 128 KiB and one value", () => {
-  const { base } = deletedAndPinned();
-  const work = base.hash(undefined);
+  const base = deleted();
+  const work = base.hash(base.revision - 1);
   assert.ok(!("code" in work));
   assert.ok(stepsOf(work) >= KEYS / 512, "deleted keys");
   const large = new Base();
@@ -166,4 +174,75 @@ test("[STEP-7] the keys of a lease and the ids of all leases are put in order in
   assert.ok(stepsOf(base.leaseTimeToLive(1n, true, 0)) >= KEYS / 256);
   assert.equal(finish(base.leaseTimeToLive(1n, true, 0)).keys.length, KEYS);
   assert.ok(stepsOf(base.leaseIds()) >= PAGE / 256);
+});
+
+/** A watch that notes what comes, and can be slow to say so. */
+function watch(hub: WatchHub, request: WatchRequest): { events: number; progress: number[] } {
+  const seen: { events: number; progress: number[] } = { events: 0, progress: [] };
+  const handle = hub.open(request, {
+    started: () => {},
+    batch: (batch) => {
+      seen.events += batch.events.length;
+      if (batch.events.length === 0) seen.progress.push(seen.events);
+      return true;
+    },
+    ended: (failure) => assert.fail(failure.what),
+  });
+  if (request.progress === true) handle.progress();
+  return seen;
+}
+
+test("[STEP-8] a delivery does so much for all watches together, and each that catches up gets its turn", () => {
+  const base = new Base();
+  put(base);
+  const hub = new WatchHub(base, () => {});
+  const seen = Array.from({ length: 20 }, () =>
+    watch(hub, { key: "" as Bytes, end: OPEN_END, startRevision: 2 }),
+  );
+  const total = (): number => seen.reduce((sum, { events }) => sum + events, 0);
+  let deliveries = 1;
+  for (let before = 0; hub.deliver(); before = total()) {
+    deliveries++;
+    assert.ok(total() - before <= 4_096 + 2_048 + PAGE, `${total() - before} events at once`);
+    const counts = seen.map(({ events }) => events);
+    // A turn ends with the revision that passes its measure.
+    assert.ok(Math.max(...counts) - Math.min(...counts) <= 2_048 + PAGE);
+  }
+  assert.equal(total(), 20 * KEYS);
+  assert.ok(deliveries >= total() / (4_096 + 2_048 + PAGE));
+});
+
+test("[STEP-9] watches of one key each cost their own changes, not all of the transaction that changed them", () => {
+  const base = new Base();
+  const hub = new WatchHub(base, () => {});
+  const seen = Array.from({ length: PAGE }, (_, at) => watch(hub, { key: keyOf(at) }));
+  let deliveries = 0;
+  while (hub.deliver()) deliveries++;
+  commit(
+    base,
+    Array.from({ length: PAGE }, (_, at) => ({
+      kind: "put",
+      key: keyOf(at),
+      value: "v" as Bytes,
+      lease: 0n,
+    })),
+  );
+  for (deliveries = 1; hub.deliver(); deliveries++);
+  assert.ok(seen.every(({ events }) => events === 1));
+  assert.ok(deliveries <= 5, `${deliveries} deliveries`);
+});
+
+test("[STEP-10] finding the watches that changes concern is cut too, and progress waits for it", () => {
+  const base = new Base();
+  const hub = new WatchHub(base, () => {});
+  const seen = watch(hub, { key: "z" as Bytes, progress: true });
+  while (hub.deliver());
+  assert.deepEqual(seen.progress, [0]);
+  put(base);
+  commit(base, [{ kind: "put", key: "z" as Bytes, value: "v" as Bytes, lease: 0n }]);
+  hub.progressAll();
+  let deliveries = 1;
+  while (hub.deliver()) deliveries++;
+  assert.ok(deliveries >= KEYS / PAGE, `${KEYS} changes came in ${deliveries} deliveries`);
+  assert.deepEqual(seen, { events: 1, progress: [0, 1] });
 });

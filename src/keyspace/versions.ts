@@ -84,10 +84,10 @@ export function visibleAt(entry: KeyEntry, revision: number): Version | undefine
 
 /** As `visibleAt` for an entry that may have a million versions; `revision` must be pinned. */
 export function* visibleWork(
-  entry: KeyEntry,
+  entry: KeyEntry | undefined,
   revision: number,
 ): Generator<undefined, Version | undefined> {
-  let at: Version | undefined = entry.newest;
+  let at = entry?.newest;
   for (let work = 0; at !== undefined && at.modRevision > revision; at = at.older)
     if (++work % WORK_PER_STEP === 0) yield;
   return at === undefined || at.deleted ? undefined : at;

@@ -37,6 +37,11 @@ export interface WatchHandle {
 
 /** Changes looked at for one watch before the others get their turn. */
 const TURN_CHANGES = 2_048;
+/** What one delivery does for all watches together: changes looked at, and half KiBs handed out. */
+const DELIVERY_WORK = 4_096;
+const WORK_BYTES_BITS = 9;
+/** Changes for which one delivery finds the watches that they concern; it ends with the revision that passes this. */
+const DELIVERY_MARKED = 4_096;
 /** Size from which a batch is closed, and at which a revision is split for watches that allow it. */
 const BATCH_BYTES = 1.5 * (1 << 20);
 
@@ -66,14 +71,16 @@ export class WatchHub {
   /** Watchers that have something to do at the next delivery. */
   readonly #pending = new Set<Watcher>();
   readonly #held = new Set<Watcher>();
-  #delivered: number;
+  /** Up to this revision it has been found which watches the changes concern. */
+  #marked: number;
+  #work = 0;
   #count = 0;
   /** Called when a delivery is needed though nothing was applied. */
   readonly #wake: () => void;
 
   constructor(base: Base, wake: () => void) {
     this.#base = base;
-    this.#delivered = base.revision;
+    this.#marked = base.revision;
     this.#wake = wake;
   }
 
@@ -130,17 +137,23 @@ export class WatchHub {
     if (this.#pending.size > 0) this.#wake();
   }
 
-  /** Hands out what has been applied since the last call; true if more is waiting for another turn. */
+  /**
+   * Hands out what has been applied since the last call, as much as one step should; true if more is waiting for
+   * another turn.
+   */
   deliver(): boolean {
     this.#markTouched();
-    this.#delivered = this.#base.revision;
     this.#endPassed();
-    for (const watcher of [...this.#pending]) {
-      // One that an earlier sink cancelled hears nothing more.
-      if (!this.#pending.delete(watcher)) continue;
+    this.#work = 0;
+    let left = this.#pending.size;
+    for (const watcher of this.#pending) {
+      // Those that are not done have gone to the end of the line, behind those that had no turn yet.
+      if (left-- === 0 || this.#work >= DELIVERY_WORK) break;
+      this.#pending.delete(watcher);
+      this.#work++;
       this.#turn(watcher);
     }
-    return this.#pending.size > 0;
+    return this.#pending.size > 0 || this.#marked < this.#base.revision;
   }
 
   /** Ends the held watches that the history has left behind: nobody might ever resume them. */
@@ -191,17 +204,24 @@ export class WatchHub {
     watcher.sink.ended(reason);
   }
 
-  /** Finds which watches the new changes concern; the others move on without looking. */
+  /** Finds which watches the next changes concern; the others move on without looking. */
   #markTouched(): void {
-    if (this.#base.versions.watchableFrom > this.#delivered + 1)
-      this.#touchAll(this.#delivered + 1);
-    for (let at = this.#base.changesFrom(this.#delivered + 1); ; at++) {
+    const { versions } = this.#base;
+    if (versions.watchableFrom > this.#marked + 1) {
+      this.#touchAll(this.#marked + 1);
+      this.#marked = Math.max(this.#marked, versions.watchableFrom - 1);
+    }
+    const first = this.#base.changesFrom(this.#marked + 1);
+    for (let at = first; ; at++) {
       const change = this.#base.change(at);
       if (change === undefined) break;
+      if (at - first >= DELIVERY_MARKED && change.modRevision > this.#marked) return;
+      this.#marked = change.modRevision;
       for (const watcher of this.#byKey.get(change.key) ?? [])
         this.#touch(watcher, change.modRevision);
       this.#ranges.visit(change.key, (watcher) => this.#touch(watcher, change.modRevision));
     }
+    this.#marked = this.#base.revision;
   }
 
   /** Compaction has overtaken delivery: nobody knows any more whom the lost changes concerned. */
@@ -225,6 +245,11 @@ export class WatchHub {
     if (watcher.held) return;
     if (watcher.behind && !this.#catchUp(watcher)) return;
     if (watcher.wantsProgress && !watcher.behind && !watcher.over) {
+      if (this.#marked < this.#base.revision) {
+        // Whether it is behind is not known yet.
+        this.#pending.add(watcher);
+        return;
+      }
       watcher.wantsProgress = false;
       const revision = Math.max(this.#base.revision, watcher.next - 1);
       if (this.#base.revision >= watcher.next - 1)
@@ -258,20 +283,20 @@ export class WatchHub {
       return false;
     }
     watcher.followed = true;
+    const own = this.#ownChanges(watcher);
+    const changeAt = (at: number): Version | undefined =>
+      own === undefined ? this.#base.change(at) : own[at];
     const events: WatchEvent[] = [];
     let bytes = 0;
     let looked = 0;
-    let at = this.#base.changesFrom(watcher.next);
-    for (
-      let change = this.#base.change(at);
-      change !== undefined;
-      change = this.#base.change(++at)
-    ) {
-      const opensRevision = change.modRevision !== this.#base.change(at - 1)?.modRevision;
+    let at = own === undefined ? this.#base.changesFrom(watcher.next) : 0;
+    for (let change = changeAt(at); change !== undefined; change = changeAt(++at)) {
+      const opensRevision = change.modRevision !== changeAt(at - 1)?.modRevision;
       if (opensRevision && (bytes >= BATCH_BYTES || looked >= TURN_CHANGES)) {
         return this.#flush(watcher, events, change.modRevision - 1);
       }
       looked++;
+      this.#work++;
       if (!wanted(watcher.request, change)) continue;
       if (
         watcher.sentOfNext > 0 &&
@@ -281,6 +306,7 @@ export class WatchHub {
         continue;
       events.push(eventOf(watcher.request, change, compacted));
       bytes += change.bytes;
+      this.#work += change.bytes >> WORK_BYTES_BITS;
       if (watcher.request.fragment === true && bytes >= BATCH_BYTES) {
         return this.#fragment(watcher, events, change.modRevision, at);
       }
@@ -294,6 +320,23 @@ export class WatchHub {
       events.length === 0 ||
       this.#send(watcher, { revision: this.#base.revision, events, partial: false })
     );
+  }
+
+  /**
+   * The changes that a watch of one key has yet to see, oldest first, by the key's own versions: the history need not
+   * be searched for them. Undefined if those versions are not all there or are very many.
+   */
+  #ownChanges(watcher: Watcher): readonly Version[] | undefined {
+    const { request, next } = watcher;
+    if (request.end !== undefined || request.fragment === true) return undefined;
+    if (next <= this.#base.compactRevision) return undefined;
+    const own: Version[] = [];
+    let at = this.#base.versions.entry(request.key)?.newest;
+    for (; at !== undefined && at.modRevision >= next; at = at.older) {
+      if (own.length === TURN_CHANGES) return undefined;
+      own.push(at);
+    }
+    return own.reverse();
   }
 
   /** Ends a turn at a revision's edge; the watch comes back for the rest. */
