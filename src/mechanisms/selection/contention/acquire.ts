@@ -70,7 +70,6 @@ export async function acquire(
   options: AcquireOptions = {},
 ): Promise<Held | NotHeld> {
   const { plane } = on;
-  const waitMs = options.waitMs ?? 0;
   const done = plane.busy();
   try {
     const session = await plane
