@@ -42,6 +42,8 @@ const REVOKE_PAGE = 5_000;
 const CALLER_WINDOW_MAX = 4_096;
 /** Keyspace time after which an answer is logged though nothing was changed. */
 const SIGN_OF_LIFE_MS = 30_000;
+/** Most of the quota that is kept for callers: some 250 of them. */
+const CALLER_RESERVE_BYTES: number = 64 << 10;
 /** Uncommitted bytes beyond which commands are turned away. */
 const OVERLAY_BYTES_MAX: number = 6 << 20;
 
@@ -234,17 +236,20 @@ export class Head {
   /** Refuses what would grow the store beyond its quota, and raises the alarm. */
   #quota(command: Command, effects: Effects, bytes: number): Evaluation | undefined {
     if (!grows(command, effects)) return undefined;
+    const { quotaBytes } = this.#options;
     const alarmed = this.#overlay.alarm("NOSPACE");
     const total = this.#base.bytes + this.#overlay.bytes + bytes;
-    if (!alarmed && total <= this.#options.quotaBytes) return undefined;
+    // Whoever comes to empty a full store needs a caller: the last of the quota is theirs.
+    if (command.kind === "callerOpen" && total <= quotaBytes) return undefined;
+    if (!alarmed && total <= quotaBytes - callerReserve(quotaBytes)) return undefined;
     if (!alarmed) this.propose([{ kind: "alarmed", alarm: "NOSPACE", on: true }]);
     const reply: Reply = {
       ok: false,
       failure: failure("QUOTA", {
         object: "keyspace",
-        what: `the quota of ${this.#options.quotaBytes} bytes is used up`,
+        what: `the quota of ${quotaBytes} bytes is used up`,
         remedy: "Delete keys, compact, then take the alarm NOSPACE off; or raise --quota-bytes.",
-        details: { quotaBytes: this.#options.quotaBytes },
+        details: { quotaBytes },
       }),
     };
     return { reply, wrote: !alarmed };
@@ -430,6 +435,11 @@ export class Head {
       meta: [{ kind: "alarmed", alarm, on }],
     };
   }
+}
+
+/** What of the quota only new callers may use. */
+function callerReserve(quotaBytes: number): number {
+  return Math.min(CALLER_RESERVE_BYTES, quotaBytes / 16);
 }
 
 /** Deletes, compaction and alarms must work on a full store; they are what empties it. */

@@ -165,6 +165,19 @@ test("[HEAD-QUOTA] 256 writers never exceed the quota, and raise the alarm (one 
   assert.deepEqual([...bench.base.alarms], ["NOSPACE"]);
 });
 
+test("[HEAD-QUOTA] callers that come to a full store stay within the quota (one replica)", () => {
+  const quotaBytes = 20_000;
+  const bench = new Bench({ quotaBytes });
+  for (let at = 0; bench.send(put(`k${at}`, "v".repeat(90))).ok; at++);
+  bench.commit();
+  let opened = 0;
+  for (let id = 1n; bench.send({ kind: "callerOpen", id }).ok; id++) opened++;
+  bench.refused({ kind: "callerOpen", id: 99n }, "QUOTA");
+  bench.commit();
+  assert.ok(opened >= 3, `${opened} callers`);
+  assert.ok(bench.base.bytes <= quotaBytes, `${bench.base.bytes} bytes`);
+});
+
 test("[HEAD-QUOTA] with the alarm on only what grows the store fails (one replica)", () => {
   const grow = proc("t/grow@1", (tx) => tx.put(b("p"), b("1")));
   const shrink = proc("t/shrink@1", (tx) => tx.delete(b("a")));
@@ -182,6 +195,8 @@ test("[HEAD-QUOTA] with the alarm on only what grows the store fails (one replic
   ]) {
     bench.refused(command, "QUOTA");
   }
+  // A client that comes to delete opens a caller first.
+  bench.ok({ kind: "callerOpen", id: 9n });
   bench.ok(run("t/shrink@1"));
   bench.ok({ kind: "deleteRange", key: b("b") });
   bench.ok({ kind: "compact", revision: bench.base.revision });
