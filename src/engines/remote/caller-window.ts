@@ -5,6 +5,7 @@
  * Invariants: I1 a stamp is given once. I2 a caller that the server does not know, or could not open, gets no more
  * stamps; what was stamped by it keeps its stamp, because it may have happened under it.
  */
+import type { Failure } from "../../base/errors.ts";
 import type { CallerStamp } from "../../contract/requests.ts";
 import type { Entropy } from "../../ports/entropy.ts";
 import { id63 } from "../../ports/entropy.ts";
@@ -14,6 +15,8 @@ export class Caller {
   readonly id: bigint;
   /** Its opening has been asked for. */
   opened = false;
+  /** Why the server would not open it: what was stamped by it cannot have happened. */
+  refused: Failure | undefined;
   #oldest = 1;
   /** Answered, though an older one is not. */
   readonly #ahead = new Set<number>();

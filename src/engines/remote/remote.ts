@@ -213,7 +213,9 @@ class Remote implements Keyspace {
       current.opened = true;
       const request = { kind: "callerOpen" as const, id: current.id };
       const done = (reply: Reply): void => {
-        if (!reply.ok) this.#callers.retire(current);
+        if (reply.ok) return;
+        current.refused = reply.failure;
+        this.#callers.retire(current);
       };
       const state = { sent: false };
       this.#enqueue({ request, stamp: undefined, state, done, wanted: false });
@@ -263,7 +265,8 @@ class Remote implements Keyspace {
     if (waiting === undefined) return;
     if (!reply.ok && this.#triesAgain(waiting, reply.failure)) return;
     this.#remove(waiting);
-    waiting.done(reply);
+    const refused = reply.ok ? undefined : refusedOpening(waiting, reply.failure);
+    waiting.done(refused === undefined ? reply : { ok: false, failure: refused });
   }
 
   #remove(waiting: Waiting): void {
@@ -288,7 +291,8 @@ class Remote implements Keyspace {
     }
     if (reason.code !== "CALLER_UNKNOWN" || stamp === undefined) return false;
     this.#callers.retire(stamp.caller);
-    if (waiting.sends !== 1 || !waiting.wanted) return false;
+    // A server that would not open one caller is not asked to open the next for the same request.
+    if (waiting.sends !== 1 || !waiting.wanted || stamp.caller.refused !== undefined) return false;
     stamp.caller.answered(stamp.sequence);
     waiting.sends = 0;
     waiting.stamp = this.#stamp();
@@ -305,6 +309,13 @@ class Remote implements Keyspace {
     this.#unwanted(waiting);
     if (waiting.sends === 0) this.#remove(waiting);
   }
+}
+
+/** Why a command of a caller that was never opened has certainly not happened. */
+function refusedOpening({ sends, stamp }: Waiting, reason: Failure): Failure | undefined {
+  if (reason.code !== "CALLER_UNKNOWN" || sends !== 1) return undefined;
+  const refused = stamp?.caller.refused;
+  return refused === undefined ? undefined : { ...refused, outcome: "definite" };
 }
 
 function closedError(label: string): QuorateError {
