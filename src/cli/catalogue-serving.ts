@@ -42,6 +42,34 @@ ends the process at once, which loses nothing that was acknowledged.`,
   ],
   care: [
     {
+      path: "compact",
+      operands: "[revision]",
+      summary: "Forget history before REVISION, by default all of it",
+      details: `Past revisions can then be neither read nor watched; the present is untouched. The server does
+this by itself as --history-keep says.`,
+      flags: [],
+      examples: ["quorate compact", "quorate compact --output json"],
+      load: async () => (await import("./commands/care.ts")).compact,
+    },
+    {
+      path: "alarm list",
+      operands: "",
+      summary: "The alarms that are raised",
+      flags: [],
+      examples: ["quorate alarm list", "quorate alarm list --output json"],
+      load: async () => (await import("./commands/care.ts")).list,
+    },
+    {
+      path: "alarm clear",
+      operands: "<kind>",
+      summary: "Take an alarm off, after its cause was removed",
+      details: `NOSPACE: the store was full. Delete what is not needed, quorate compact, then clear it: until
+then every write that needs space is refused.`,
+      flags: [],
+      examples: ["quorate alarm clear NOSPACE", "quorate alarm clear NOSPACE --output json"],
+      load: async () => (await import("./commands/care.ts")).clear,
+    },
+    {
       path: "snapshot save",
       operands: "<file>",
       summary: "Write the newest state of a stopped server's data directory to one file",

@@ -130,7 +130,8 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
   QUOTA: {
     cause: "The store is full, or the write would fill it beyond --quota-bytes.",
     effect: "The write was refused; reads, deletes and compaction still work.",
-    remedy: "Delete what is not needed, shorten --history-keep, or raise --quota-bytes.",
+    remedy:
+      "Delete what is not needed, quorate compact, quorate alarm clear NOSPACE; or raise --quota-bytes.",
   },
   COMPACTED: {
     cause: "The revision asked for is older than the history that is kept.",

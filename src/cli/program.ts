@@ -21,6 +21,7 @@ type Run = (
 
 const GROUPS: Readonly<Record<string, string>> = {
   lease: "Leases by hand",
+  alarm: "Alarms of a server",
   snapshot: "Snapshots of a data directory",
   log: "The log of a data directory",
 };
