@@ -17,6 +17,8 @@ export interface LoadResult {
   /** Latency, ms; NaN where the driver does not keep it. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** How long it took, where the work has an end of its own. */
+  readonly tookMs?: number | undefined;
 }
 
 /** How long a driver runs. */

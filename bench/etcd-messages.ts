@@ -47,6 +47,12 @@ export function getCall(key: string): PreparedCall {
   return { path: "/etcdserverpb.KV/Range", body: framed(bytesField(1, key)) };
 }
 
+/** Creates one watch of a key on a stream of `/etcdserverpb.Watch/Watch`. */
+export function watchCreate(key: string): Buffer {
+  const create = bytesField(1, key);
+  return framed(bytesField(1, create.toString("latin1")));
+}
+
 export function leaseGrantCall(id: bigint, ttlS: number): PreparedCall {
   return {
     path: "/etcdserverpb.Lease/LeaseGrant",

@@ -24,6 +24,15 @@ export function cpuMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
+/** How long the main thread of `pid` has run, ms: on a machine with a core to spare it would have taken no longer. */
+export function mainThreadMs(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /** CPU of the ended and awaited children of this process, ms: servers still running are not in it. */
 export function childrenCpuMs(): number {
   const fields = stat("self");

@@ -27,6 +27,21 @@ export interface Row {
   readonly oursDetail?: Side | undefined;
   readonly peerDetail?: Side | undefined;
   readonly note?: string | undefined;
+  readonly flood?: FloodFigures | undefined;
+}
+
+/** What a flood costs an honest client, ms, and the server's memory before and at most after it, bytes. */
+export interface FloodFigures {
+  readonly quietP50: number;
+  readonly quietP99: number;
+  readonly floodedP50: number;
+  readonly floodedP99: number;
+  /** Of the two p99. */
+  readonly ratio: number;
+  readonly rssBefore: number;
+  readonly rssAfter: number;
+  /** Of the server's event loop, less collections and waiting for a core. */
+  readonly longestTaskMs: number;
 }
 
 /** Under what it was measured. */
@@ -69,7 +84,16 @@ export function printRow(row: Row): void {
   );
   printSide("quorate", row.oursDetail);
   printSide(row.peerName, row.peerDetail);
+  if (row.flood !== undefined) printFlood(row.flood);
   if (row.note !== undefined) console.log(`    ${row.note}`);
+}
+
+function printFlood(flood: FloodFigures): void {
+  const { quietP50, quietP99, floodedP50, floodedP99, rssBefore, rssAfter } = flood;
+  const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+  console.log(
+    `    quiet p50 ${number(quietP50)} ms, p99 ${number(quietP99)} ms; flooded p50 ${number(floodedP50)} ms, p99 ${number(floodedP99)} ms; resident ${mib(rssBefore)}, ${mib(rssAfter)}; longest task ${number(flood.longestTaskMs)} ms`,
+  );
 }
 
 function printSide(name: string, side: Side | undefined): void {

@@ -83,6 +83,7 @@ async function main(): Promise<void> {
       selection: join(compiled, "sdk", "selection.js"),
       etcd: join(compiled, "sdk", "etcd.js"),
       server: join(compiled, "server", "index.js"),
+      testing: join(compiled, "testing", "index.js"),
     },
     outdir: target,
     chunkNames: "chunks/[name]-[hash]",

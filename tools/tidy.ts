@@ -141,11 +141,33 @@ function check(path: string, applied: readonly Rule[]): number {
   return count;
 }
 
+const RULE_ID = /^(?:\| |- \*\*)([A-Z][A-Z0-9]*(?:-[A-Z0-9.]+)+)/;
+
+/** A rule's id stands for one rule: the tests that quote it hold that one. */
+function checkIds(paths: readonly string[]): number {
+  const places = new Map<string, string>();
+  let count = 0;
+  for (const path of paths) {
+    for (const [at, line] of readFileSync(path, "utf8").split("\n").entries()) {
+      const id = RULE_ID.exec(line)?.[1];
+      if (id === undefined) continue;
+      const place = `${relative(root, path)}:${at + 1}`;
+      const before = places.get(id);
+      if (before !== undefined) {
+        console.error(`${place}: rule ${id} is also at ${before}`);
+        count++;
+      }
+      places.set(id, place);
+    }
+  }
+  return count;
+}
+
 const sources = ["src", "test", "bench", "tools"].flatMap((folder) =>
   files(join(root, folder), /(?<!\.d)\.ts$/),
 );
 const documents = [...files(join(root, "docs"), /\.md$/), join(root, "README.md")];
-let breaches = 0;
+let breaches = checkIds(files(join(root, "docs", "spec"), /\.md$/));
 for (const path of sources) breaches += check(path, rules);
 for (const path of documents) breaches += check(path, DOCUMENT_RULES);
 console.log(breaches === 0 ? `tidy: ${sources.length} files` : `${breaches} breaches of the style`);

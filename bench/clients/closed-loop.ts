@@ -19,10 +19,14 @@ export function jobOfArguments(): Job {
 
 const SAMPLES_MAX = 1 << 20;
 
-/** Runs `operation(worker)` with `job.inFlight` workers and prints the result as JSON. */
+/**
+ * Runs `operation(worker)` with `job.inFlight` workers and prints the result as JSON. `counted`: what one counts for in
+ * the rate.
+ */
 export async function closedLoop(
   job: Job,
   operation: (worker: number) => Promise<unknown>,
+  counted = 1,
 ): Promise<void> {
   let measuring = false;
   let stopped = false;
@@ -50,8 +54,8 @@ export async function closedLoop(
   const at = (q: number): number => kept[Math.floor(kept.length * q)] ?? Number.NaN;
   console.log(
     JSON.stringify({
-      operations,
-      perSecond: operations / elapsedS,
+      operations: operations * counted,
+      perSecond: (operations * counted) / elapsedS,
       p50Ms: at(0.5),
       p99Ms: at(0.99),
     }),

@@ -1,11 +1,13 @@
 /** Load on a Quorate server through the SDK, as a user's program would put it. */
 import type { Bytes } from "../../src/base/bytes.ts";
 import { connect } from "../../src/sdk/index.ts";
-import { KEY, lockName, VALUE } from "../workload.ts";
+import { KEY, lockName, VALUE, WATCHERS } from "../workload.ts";
 import { closedLoop, jobOfArguments } from "./closed-loop.ts";
+import { openWatchers } from "./native-watchers.ts";
 
 const job = jobOfArguments();
-const q = await connect(`quorate://${job.host}:${job.port}`, {
+const url = `quorate://${job.host}:${job.port}`;
+const q = await connect(url, {
   service: "bench",
   sessionTtlMs: 60_000,
 });
@@ -21,6 +23,20 @@ switch (job.work) {
     await keyspace.call({ kind: "put", key, value });
     await closedLoop(job, () => keyspace.call({ kind: "range", key }));
     break;
+  case "fanout": {
+    const watchers = await openWatchers(job);
+    await closedLoop(
+      job,
+      async () => {
+        const heard = watchers.all();
+        await keyspace.call({ kind: "put", key, value });
+        await heard;
+      },
+      WATCHERS,
+    );
+    watchers.close();
+    break;
+  }
   case "lock": {
     const locks = Array.from({ length: job.inFlight }, (_, worker) => q.lock(lockName(worker)));
     await closedLoop(job, async (worker) => {

@@ -31,6 +31,10 @@ export class ByteWriter {
   take(): Uint8Array {
     return this.#array.slice(0, this.#length);
   }
+  /** A copy of what has been written from `start` on. */
+  since(start: number): Uint8Array {
+    return this.#array.slice(start, this.#length);
+  }
   reset(): void {
     this.#length = 0;
   }
@@ -135,6 +139,18 @@ export class ByteReader {
     this.#at += length;
     return fromArray(this.#array, this.#at - length, this.#at);
   }
+  /** The next `length` bytes where they lie: valid as long as what is read. */
+  view(length: number): Uint8Array {
+    if (length > this.#end - this.#at) throw new Malformed("bytes that end early");
+    this.#at += length;
+    return this.#array.subarray(this.#at - length, this.#at);
+  }
+  /** A copy of the next `length` bytes. */
+  array(length: number): Uint8Array {
+    if (length > this.#end - this.#at) throw new Malformed("bytes that end early");
+    this.#at += length;
+    return this.#array.slice(this.#at - length, this.#at);
+  }
 }
 
 /** How values of one shape are written and read. */
@@ -176,6 +192,14 @@ export const bytesCodec: Codec<Bytes> = {
   encode: (writer, value) => writer.bytes(value),
   decode: (reader) => reader.bytes(),
 };
+/** Bytes as an array; what is read is a copy. */
+export const arrayCodec: Codec<Uint8Array> = {
+  encode: (writer, value) => {
+    writer.uint(value.length);
+    writer.array(value);
+  },
+  decode: (reader) => reader.array(reader.uint()),
+};
 export const textCodec: Codec<string> = {
   encode: (writer, value) => writer.bytes(utf8(value)),
   decode: (reader) => text(reader.bytes()),
@@ -198,6 +222,25 @@ export const jsonCodec: Codec<unknown> = {
     }
   },
 };
+
+/**
+ * As `codec`, for objects that are written again and again, to many: from the second time on the same object is copied
+ * from the bytes that it had.
+ */
+export function shared<T extends object>(codec: Codec<T>): Codec<T> {
+  let last: T | undefined;
+  let bytes: Uint8Array | undefined;
+  return {
+    encode: (writer, value) => {
+      if (value === last && bytes !== undefined) return writer.array(bytes);
+      const start = writer.length;
+      codec.encode(writer, value);
+      bytes = value === last ? writer.since(start) : undefined;
+      last = value;
+    },
+    decode: (reader) => codec.decode(reader),
+  };
+}
 
 export function listOf<T>(item: Codec<T>): Codec<readonly T[]> {
   return {

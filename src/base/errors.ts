@@ -40,6 +40,10 @@ export type ErrorCode =
   | "LEASE_NOT_FOUND"
   | "LEASE_EXISTS"
   | "LEASE_TTL"
+  | "UNAUTHENTICATED"
+  | "PERMISSION_DENIED"
+  | "AUTH_STALE"
+  | "AUTH_REFUSED"
   | "SLOW_CONSUMER"
   | "LAYOUT"
   | "PROTOCOL"
@@ -48,7 +52,9 @@ export type ErrorCode =
   | "DISK"
   | "BUG"
   | "CLOCK_JUMP"
-  | "ADDRESS_IN_USE";
+  | "ADDRESS_IN_USE"
+  | "DEADLOCK"
+  | "REVOKED";
 /** What each code means for the caller, unless the site knows better. */
 export const ERROR_CODES: Readonly<
   Record<ErrorCode, { readonly outcome: Outcome; readonly retry: Retry }>
@@ -82,6 +88,10 @@ export const ERROR_CODES: Readonly<
   LEASE_NOT_FOUND: { outcome: "definite", retry: "never" },
   LEASE_EXISTS: { outcome: "definite", retry: "never" },
   LEASE_TTL: { outcome: "definite", retry: "never" },
+  UNAUTHENTICATED: { outcome: "definite", retry: "never" },
+  PERMISSION_DENIED: { outcome: "definite", retry: "never" },
+  AUTH_STALE: { outcome: "definite", retry: "now" },
+  AUTH_REFUSED: { outcome: "definite", retry: "never" },
   SLOW_CONSUMER: { outcome: "definite", retry: "now" },
   LAYOUT: { outcome: "definite", retry: "never" },
   PROTOCOL: { outcome: "indefinite", retry: "never" },
@@ -91,6 +101,8 @@ export const ERROR_CODES: Readonly<
   BUG: { outcome: "indefinite", retry: "never" },
   CLOCK_JUMP: { outcome: "definite", retry: "never" },
   ADDRESS_IN_USE: { outcome: "definite", retry: "never" },
+  DEADLOCK: { outcome: "definite", retry: "never" },
+  REVOKED: { outcome: "definite", retry: "never" },
 };
 
 /** Whether the operation certainly did not happen (`definite`) or may have (`indefinite`). */

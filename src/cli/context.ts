@@ -6,7 +6,8 @@
  */
 import { asFailure, fail, type Failure, failure, QuorateError } from "../base/errors.ts";
 import type { CallOptions, Keyspace } from "../contract/keyspace.ts";
-import type { Quorate } from "../sdk/index.ts";
+import { shownUrl } from "../sdk/address.ts";
+import type { Quorate, TlsConnectOptions } from "../sdk/index.ts";
 import { EXIT, type ExitCode, exitCodeOf } from "./exit-codes.ts";
 import type { Flags } from "./flags.ts";
 import type { Terminal } from "./output.ts";
@@ -15,6 +16,10 @@ import type { Terminal } from "./output.ts";
 export interface Context {
   readonly terminal: Terminal;
   readonly url: string;
+  /** Authority and identity for TLS, paths of files. */
+  readonly tls?: TlsConnectOptions | undefined;
+  /** Who asks. */
+  readonly credentials?: { readonly user: string; readonly password: string } | undefined;
   readonly timeoutMs: number;
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly interrupt: AbortSignal;
@@ -37,12 +42,12 @@ export async function connected(
   const { connect } = await import("../sdk/index.ts");
   const late = AbortSignal.timeout(context.timeoutMs);
   const signal = AbortSignal.any([context.interrupt, late]);
-  const q = await connect(context.url, { service: "quorate-cli", signal, ...options }).catch(
-    (error: unknown) => {
-      const timedOut = late.aborted && !context.interrupt.aborted;
-      throw timedOut && QuorateError.is(error, "ABORTED") ? tooLate(context, error) : error;
-    },
-  );
+  const { credentials, tls } = context;
+  const given = { service: "quorate-cli", signal, credentials, tls, ...options };
+  const q = await connect(context.url, given).catch((error: unknown) => {
+    const timedOut = late.aborted && !context.interrupt.aborted;
+    throw timedOut && QuorateError.is(error, "ABORTED") ? tooLate(context, error) : error;
+  });
   try {
     return await use(q);
   } finally {
@@ -53,7 +58,7 @@ export async function connected(
 function tooLate({ url, timeoutMs }: Context, cause: Error): QuorateError {
   const what = `gave no connection within ${timeoutMs} ms`;
   const remedy = "Check that a Quorate server listens there, or raise --timeout-ms.";
-  return fail("TIMEOUT", { object: url, what, remedy, outcome: "definite" }, cause);
+  return fail("TIMEOUT", { object: shownUrl(url), what, remedy, outcome: "definite" }, cause);
 }
 
 /** Uses the keyspace of a connection. */

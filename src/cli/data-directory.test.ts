@@ -1,6 +1,14 @@
 /** The verbs that look after a data directory, on directories that a driver wrote. */
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
@@ -47,6 +55,11 @@ async function ask<R extends Request>(driver: Driver, request: R): Promise<Respo
   });
 }
 
+/** What a directory would be if its process were killed now: all of it but the socket. */
+function copyOfOpen(source: string, target: string): void {
+  cpSync(source, target, { recursive: true, filter: (path) => !lstatSync(path).isSocket() });
+}
+
 describe("looking after a data directory", () => {
   let root = "";
   const at = (name: string): string => join(root, name);
@@ -61,7 +74,7 @@ describe("looking after a data directory", () => {
       await ask(driver, { kind: "put", key: utf8(`k${n}`), value: utf8("v") });
     }
     // As a kill -9 leaves it: the log holds what no snapshot has.
-    cpSync(at(name), at("killed"), { recursive: true });
+    copyOfOpen(at(name), at("killed"));
     await driver.close();
   }
 
@@ -117,7 +130,7 @@ describe("looking after a data directory", () => {
   test("[CLI-12] log inspect tells a torn end from damage (no server)", async () => {
     const driver = await open(at("data"));
     await ask(driver, { kind: "put", key: utf8("long"), value: utf8("v".repeat(2000)) });
-    cpSync(at("data"), at("killed"), { recursive: true });
+    copyOfOpen(at("data"), at("killed"));
     await driver.close();
     spoil("killed", (bytes) => {
       let last = bytes.length - 512;

@@ -85,10 +85,22 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
     effect: "The work was asked to stop; what it had done by then stays done.",
     remedy: "None is needed: somebody wanted this.",
   },
+  REVOKED: {
+    cause: "Somebody asked for what is held and was acquired as revocable (lock.revoke).",
+    effect: "It is still held; it was asked for, not taken.",
+    remedy: "Finish the work in hand and release it.",
+  },
   SHUTDOWN: {
     cause: "The server, or this process, is shutting down and admits nothing new.",
     effect: NONE,
     remedy: "Try again with backoff: at another server, or when this one is back.",
+  },
+  DEADLOCK: {
+    cause:
+      "Those in front wait, directly or through others, for what this caller holds and said it keeps meanwhile (within).",
+    effect: "Nothing was acquired, and the queue was left; what was held before is still held.",
+    remedy:
+      "Release what is held and begin again after a random moment, so that the others go on first; or acquire all of it at once (q.locks).",
   },
   STALE_TOKEN: {
     cause: "A guarded write came with a lower fencing token than the resource has seen.",
@@ -178,6 +190,27 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
     effect: NONE,
     remedy: "Give a TTL above zero and below the limit in the message.",
   },
+  UNAUTHENTICATED: {
+    cause:
+      "Users are enabled, and the client names none, or its password or token is not the right one.",
+    effect: NONE,
+    remedy: "Give --user NAME:PASSWORD, or credentials in the url; look at auth status.",
+  },
+  PERMISSION_DENIED: {
+    cause: "The user's roles do not cover all keys that the request would read or write.",
+    effect: NONE,
+    remedy: "Let root grant the missing permission to one of the user's roles.",
+  },
+  AUTH_STALE: {
+    cause: "Users or roles changed between the look at the credentials and the request.",
+    effect: NONE,
+    remedy: "Ask again; a client with a signed token authenticates again first.",
+  },
+  AUTH_REFUSED: {
+    cause: "An order about users or roles contradicts what there is, or would leave no root.",
+    effect: NONE,
+    remedy: "Look at auth user list and auth role list; correct the name that the message gives.",
+  },
   SLOW_CONSUMER: {
     cause: "A watch fell too far behind what the server keeps.",
     effect: "No event was skipped before the end; the error says the revision to go on from.",
@@ -195,10 +228,11 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, ErrorHelp>> = {
       "Check that the url names a Quorate server of a compatible version and not another service.",
   },
   DATA_DIR_IN_USE: {
-    cause: "Another live process has the data directory.",
+    cause:
+      "Another live process has the data directory, and this one cannot attach to it: it is a server that was to be started, or that process is of another user, speaks another protocol or does not answer.",
     effect: "Nothing was opened.",
     remedy:
-      "Connect to that process (its url is in the message), stop it, or use another --data-dir.",
+      "Connect to that process (its url is in the message), stop it, or use another directory.",
   },
   DAMAGED: {
     cause: "A file of the data directory fails its checksums somewhere that no crash explains.",

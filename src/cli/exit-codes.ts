@@ -15,6 +15,7 @@ export const EXIT = {
   definite: 3,
   indefinite: 4,
   lost: 5,
+  undecided: 6,
   interrupted: 130,
 } as const;
 
@@ -23,11 +24,12 @@ export type ExitCode = number;
 /** One line per code, for the help. */
 export const EXIT_MEANING: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: "done",
-  no: "the answer is no: not found, held by another, no leader",
+  no: "the answer is no: not found, held by another, no leader, not valid",
   usage: "wrong arguments or configuration; nothing was tried",
   definite: "failed, and certainly had no effect",
   indefinite: "failed, and may have had an effect: read the state first",
   lost: "what was held (lock, leadership) was lost before the work was done",
+  undecided: "neither yes nor no could be shown within the bound: take it for a no",
   interrupted: "stopped by a signal before there was an answer",
 };
 

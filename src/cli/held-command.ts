@@ -2,7 +2,7 @@
  * A command that runs while something is held.
  *
  * Invariants: I1 at loss it gets SIGTERM, then SIGKILL. I2 the call resolves only after the command
- * has ended. I3 the command's own exit code is passed on, 128 + n if signal n ended it; after a
+ * has ended; if this process ends before, by a second signal, the command is killed first. I3 the command's own exit code is passed on, 128 + n if signal n ended it; after a
  * loss the code is 5 whatever it was.
  * Away from a terminal the command is a process group of its own, so that what it started ends with
  * it; at a terminal the group stays the terminal's, and only the command itself is signalled.
@@ -43,9 +43,12 @@ export async function runHolding(
     killing = setTimeout(() => signalled("SIGKILL"), killAfterMs);
   };
   const onInterrupt = (): void => signalled("SIGTERM");
+  // A second signal ends this process at once: what would outlive the hold must not go on.
+  const onExit = (): void => signalled("SIGKILL");
   const ended = endOf(child, program);
   held.signal.addEventListener("abort", onLoss, { once: true });
   context.interrupt.addEventListener("abort", onInterrupt, { once: true });
+  process.once("exit", onExit);
   if (held.signal.aborted) onLoss();
   if (context.interrupt.aborted) onInterrupt();
   try {
@@ -55,6 +58,7 @@ export async function runHolding(
     return EXIT.lost;
   } finally {
     clearTimeout(killing);
+    process.removeListener("exit", onExit);
     held.signal.removeEventListener("abort", onLoss);
     context.interrupt.removeEventListener("abort", onInterrupt);
   }

@@ -6,10 +6,11 @@
  */
 import { Command, CommanderError } from "commander";
 import { fail, type QuorateError } from "../base/errors.ts";
-import { COMMANDS, type CommandSpec } from "./catalogue.ts";
+import { COMMANDS, type CommandSpec, GROUPS } from "./catalogue.ts";
 import { type Context, report } from "./context.ts";
 import { EXIT, EXIT_MEANING, type ExitCode } from "./exit-codes.ts";
 import { Flags, integerOf } from "./flags.ts";
+import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { type Format, processTerminal } from "./output.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -18,13 +19,6 @@ type Run = (
   operands: readonly string[],
   flags: Readonly<Record<string, unknown>>,
 ) => Promise<void>;
-
-const GROUPS: Readonly<Record<string, string>> = {
-  lease: "Leases by hand",
-  alarm: "Alarms of a server",
-  snapshot: "Snapshots of a data directory",
-  log: "The log of a data directory",
-};
 
 /** Runs one command line; gives its exit code. Never rejects. */
 export async function main(
@@ -38,7 +32,7 @@ export async function main(
   });
   try {
     if (argv.length === 0) program.outputHelp();
-    else await program.parseAsync(versionAsked(argv) ? ["version"] : [...argv], { from: "user" });
+    else await program.parseAsync(wordsOf(argv), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return EXIT.ok;
@@ -48,6 +42,14 @@ export async function main(
     return await report({ terminal: processTerminal(format), interrupt }, misuse(error));
   }
   return code;
+}
+
+/** Go's flags begin with one dash or two. */
+function wordsOf(argv: readonly string[]): string[] {
+  if (versionAsked(argv)) return ["version"];
+  return argv[0] === "etcd"
+    ? argv.map((word) => word.replace(/^-(?=[a-z][a-z-]+)/, "--"))
+    : [...argv];
 }
 
 function versionAsked(argv: readonly string[]): boolean {
@@ -64,7 +66,7 @@ function misuse(error: CommanderError): QuorateError {
   const [what = "", ...suggestion] = error.message.replace(/^error: /, "").split("\n");
   const meant = suggestion.join(" ").replace(/^\(|\)$/g, "");
   const remedy = `${meant === "" ? "" : `${meant} `}quorate help VERB shows what it takes.`;
-  return fail("INVALID", { object: "command line", what, remedy });
+  return fail("INVALID", { object: "command line", what: what.replace(/\.$/, ""), remedy });
 }
 
 /** The help text of the verb at `path`, or of the whole program if it is empty. */
@@ -99,6 +101,8 @@ async function perform(
     const context: Context = {
       terminal,
       url: String(flags["url"]),
+      tls: tlsOf(flags),
+      credentials: credentialsOf(flags["user"] ?? environment["QUORATE_USER"]),
       timeoutMs,
       interrupt,
       environment,
@@ -111,31 +115,36 @@ async function perform(
   }
 }
 
+/** None of them given: what the url says by itself. */
+function tlsOf(flags: Readonly<Record<string, unknown>>): Context["tls"] {
+  const [ca, cert, key] = ["cacert", "cert", "key"].map((name) => {
+    const given = flags[name];
+    return typeof given === "string" && given !== "" ? given : undefined;
+  });
+  return ca === undefined && cert === undefined && key === undefined
+    ? undefined
+    : { ca, cert, key };
+}
+
+/** `name:password`; without a colon the password is empty. */
+function credentialsOf(given: unknown): Context["credentials"] {
+  if (typeof given !== "string" || given === "") return undefined;
+  const [user = "", ...password] = given.split(":");
+  return { user, password: password.join(":") };
+}
+
 function build(environment: Environment, run: Run): Command {
   const program = new Command("quorate");
   program
     .description("Coordination: locks, elections, leases and a watched, transactional keyspace.")
-    .option(
-      "--url <url>",
-      "where the engine is (QUORATE_URL)",
-      environment["QUORATE_URL"] ?? "quorate://127.0.0.1:2379",
-    )
-    .option(
-      "-o, --output <format>",
-      "table or json (QUORATE_OUTPUT)",
-      environment["QUORATE_OUTPUT"] ?? "table",
-    )
-    .option(
-      "--timeout-ms <ms>",
-      "how long one call may take (QUORATE_TIMEOUT_MS)",
-      environment["QUORATE_TIMEOUT_MS"] ?? "10000",
-    )
     .configureHelp({ showGlobalOptions: true, helpWidth: 110 })
     .helpCommand(false)
     .addHelpText(
       "after",
       `\nExit codes:\n${exitCodes()}\n\nExamples:\n${START.map((each) => `  $ ${each}`).join("\n")}`,
     );
+  for (const { usage, meaning, variable, usual, secret } of GLOBAL_FLAGS)
+    program.option(usage, meaning, secret === true ? undefined : (environment[variable] ?? usual));
   prepare(program);
   for (const spec of COMMANDS) add(program, spec, run);
   return program;

@@ -45,6 +45,22 @@ test("[CLI-1] a flag wins over the environment, the environment over the file (n
   );
 });
 
+test("[CLI-3] members, urls and times that cannot be meant are refused and say what is (no server)", () => {
+  for (const [key, given] of [
+    ["initialCluster", "m1"],
+    ["initialCluster", "m1=a:1"],
+    ["initialCluster", ""],
+    ["advertise", "a:1"],
+    ["peerAdvertise", "http://a"],
+    ["peerListen", "http://a:1"],
+    ["join", "http://a:1"],
+    ["name", "a,b"],
+    ["electionMs", "0"],
+    ["heartbeatMs", "1s"],
+  ] as const)
+    assert.match(refused({ ...none, flags: { [key]: given } }).message, /is not .*Give/, key);
+});
+
 test("[CLI-1] every setting is read alike from flag, variable and file (no server)", () => {
   const sample: Readonly<Record<string, readonly [string, unknown]>> = {
     listen: ["[::1]:0", "[::1]:0"],
@@ -54,6 +70,33 @@ test("[CLI-1] every setting is read alike from flag, variable and file (no serve
     historyKeep: ["2h", 7200],
     acceptClockJump: ["true", true],
     insecureBind: ["1", true],
+    certFile: ["s.pem", "s.pem"],
+    keyFile: ["s.key", "s.key"],
+    trustedCaFile: ["ca.pem", "ca.pem"],
+    clientCertAuth: ["true", true],
+    clientCrlFile: ["crl.pem", "crl.pem"],
+    authToken: ["simple", "simple"],
+    authTokenTtlS: ["60", 60],
+    name: ["m1", "m1"],
+    advertise: ["http://a:1/,https://[::1]:2", ["http://a:1", "https://[::1]:2"]],
+    peerListen: ["127.0.0.1:2380", "127.0.0.1:2380"],
+    peerAdvertise: ["http://a:1", ["http://a:1"]],
+    initialCluster: [
+      "m1=http://a:1,m2=http://b:1,m1=http://c:1/",
+      [
+        { name: "m1", peerUrls: ["http://a:1", "http://c:1"] },
+        { name: "m2", peerUrls: ["http://b:1"] },
+      ],
+    ],
+    initialClusterToken: ["t", "t"],
+    join: ["quorate://u:p@a:1", "quorate://u:p@a:1"],
+    learner: ["true", true],
+    electionMs: ["1000", 1_000],
+    heartbeatMs: ["100", 100],
+    peerCertFile: ["m.pem", "m.pem"],
+    peerKeyFile: ["m.key", "m.key"],
+    peerTrustedCaFile: ["ca.pem", "ca.pem"],
+    peerCrlFile: ["crl.pem", "crl.pem"],
   };
   for (const { key } of SETTINGS) {
     const [given, wanted] = sample[key] ?? assert.fail(`no sample for ${key}`);
@@ -84,6 +127,16 @@ test("[CLI-2] a file that is no object, or no JSON, is CONFIG (no server)", () =
   assert.match(refused({ ...none, file: file([1]) }).message, /is not a JSON object/);
 });
 
+test("[CLI-2] what is wrong in a file is told with its line (no server)", () => {
+  const told = (lines: readonly string[]): string =>
+    refused({ ...none, file: { path: "q.json", text: lines.join("\n") } }).message;
+  const listen = '  "listen": "127.0.0.1:0",';
+  assert.match(told(["{", listen, '  "quotaBytes": 5,,', "}"]), /is not JSON, line 3, column 19: /);
+  assert.match(told(["{", listen, '  "quotaBytes": 5']), /is not JSON, line 3, column 18: /);
+  assert.match(told(["{", listen, '  "quotaByte": 5', "}"]), /file q\.json, line 3: has the unk/);
+  assert.match(told(["{", listen, '  "quotaBytes": {}', "}"]), /quotaBytes of q\.json, line 3: /);
+});
+
 test("[CLI-2] a key named like a property of every object is unknown (no server)", () => {
   const text = '{"__proto__": {"listen": "127.0.0.1:9"}}';
   assert.match(
@@ -104,7 +157,7 @@ test("[CLI-3] a value that cannot be meant names the place it came from (no serv
     ],
     [
       { ...none, file: file({ historyKeep: "soon" }) },
-      /key historyKeep of q\.json: "soon" is not a duration/,
+      /key historyKeep of q\.json, line 1: "soon" is not a duration/,
     ],
     [{ ...none, file: file({ minLeaseTtlS: -1 }) }, /minLeaseTtlS.*-1 is not a number of seconds/],
     [{ ...none, file: file({ insecureBind: "yes" }) }, /insecureBind.*"yes" is not true or false/],

@@ -9,10 +9,30 @@
  * Leaves out: reading the file and the environment, which the caller does.
  */
 import { fail, type QuorateError } from "../base/errors.ts";
+import type { InitialMember } from "../server/cluster/membership.ts";
 import { nearest } from "./nearest.ts";
+import { initialCluster, Unreadable, urls } from "./setting-values.ts";
+
+/** Of `ServeSettings`: how the server is a member of a cluster. */
+interface ClusterSettings {
+  readonly name: string | undefined;
+  readonly advertise: readonly string[] | undefined;
+  readonly peerListen: string | undefined;
+  readonly peerAdvertise: readonly string[] | undefined;
+  readonly initialCluster: readonly InitialMember[] | undefined;
+  readonly initialClusterToken: string | undefined;
+  readonly join: string | undefined;
+  readonly learner: boolean;
+  readonly electionMs: number | undefined;
+  readonly heartbeatMs: number | undefined;
+  readonly peerCertFile: string | undefined;
+  readonly peerKeyFile: string | undefined;
+  readonly peerTrustedCaFile: string | undefined;
+  readonly peerCrlFile: string | undefined;
+}
 
 /** What `serve` runs with. Absent: the server's own default. */
-export interface ServeSettings {
+export interface ServeSettings extends ClusterSettings {
   readonly listen: string;
   readonly dataDir: string;
   readonly quotaBytes: number | undefined;
@@ -21,6 +41,14 @@ export interface ServeSettings {
   readonly historyKeep: number | undefined;
   readonly acceptClockJump: boolean;
   readonly insecureBind: boolean;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly trustedCaFile: string | undefined;
+  readonly clientCertAuth: boolean;
+  readonly clientCrlFile: string | undefined;
+  readonly authToken: string | undefined;
+  /** In seconds. */
+  readonly authTokenTtlS: number | undefined;
 }
 
 /** One row of the table. */
@@ -38,7 +66,12 @@ export interface Setting {
 export interface Sources {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly file?: { readonly path: string; readonly text: string } | undefined;
+  readonly file?: ConfigFile | undefined;
+}
+
+interface ConfigFile {
+  readonly path: string;
+  readonly text: string;
 }
 
 const SIZES: Readonly<Record<string, number>> = {
@@ -58,8 +91,7 @@ export const SETTINGS: readonly Setting[] = [
     operand: "HOST:PORT",
     meaning: "Address to serve on; port 0 takes any free one.",
     usual: "127.0.0.1:2379",
-    read: (value) =>
-      text(value, /^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, "HOST:PORT, as 127.0.0.1:2379"),
+    read: address,
   },
   {
     key: "dataDir",
@@ -98,9 +130,155 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     key: "insecureBind",
-    meaning: "Allow an address that other machines reach, without encryption.",
+    meaning: "Allow an address that other machines reach, without encryption or without users.",
     usual: "off",
     read: (value) => flag(value),
+  },
+  {
+    key: "certFile",
+    operand: "FILE",
+    meaning: "The server's certificate, PEM; serves TLS alone. Read again when it changes.",
+    usual: "none",
+    read: (value) => text(value, /\S/, "a file"),
+  },
+  {
+    key: "keyFile",
+    operand: "FILE",
+    meaning: "The key of that certificate, PEM.",
+    usual: "none",
+    read: (value) => text(value, /\S/, "a file"),
+  },
+  {
+    key: "trustedCaFile",
+    operand: "FILE",
+    meaning: "Clients must show a certificate of this authority, PEM.",
+    usual: "none",
+    read: (value) => text(value, /\S/, "a file"),
+  },
+  {
+    key: "clientCertAuth",
+    meaning: "The same by name; needs --trusted-ca-file.",
+    usual: "off",
+    read: (value) => flag(value),
+  },
+  {
+    key: "clientCrlFile",
+    operand: "FILE",
+    meaning: "Certificates of that authority that are revoked, PEM.",
+    usual: "none",
+    read: (value) => text(value, /\S/, "a file"),
+  },
+  {
+    key: "authToken",
+    operand: "KIND",
+    meaning: "Tokens of users: simple, or jwt,sign-method=RS256,priv-key=FILE,ttl=10m.",
+    usual: "simple",
+    read: (value) => text(value, /^(simple|jwt,\S+)$/, "simple, or jwt with its options"),
+  },
+  {
+    key: "authTokenTtlS",
+    operand: "SECONDS",
+    meaning: "How long a simple token lives after its last use.",
+    usual: "300",
+    read: (value) => seconds(value),
+  },
+  {
+    key: "name",
+    operand: "NAME",
+    meaning: "The member's name in its cluster.",
+    usual: "default",
+    read: (value) => text(value, /^[^\s,=]+$/, "a name without blanks, commas and equals signs"),
+  },
+  {
+    key: "advertise",
+    operand: "URLS",
+    meaning: "Where clients are told to reach it, as http://HOST:PORT.",
+    usual: "where it listens",
+    read: urls,
+  },
+  {
+    key: "peerListen",
+    operand: "HOST:PORT",
+    meaning: "Address for the other members of its cluster; port 0 takes any free one.",
+    usual: "where it listens for clients",
+    read: address,
+  },
+  {
+    key: "peerAdvertise",
+    operand: "URLS",
+    meaning: "Where the other members are told to reach it, as http://HOST:PORT.",
+    usual: "where it listens for them",
+    read: urls,
+  },
+  {
+    key: "initialCluster",
+    operand: "NAME=URL,…",
+    meaning: "All members of a new cluster, this one included; the same at each of them.",
+    usual: "none",
+    read: initialCluster,
+  },
+  {
+    key: "initialClusterToken",
+    operand: "TOKEN",
+    meaning: "Tells clusters apart that begin with the same members.",
+    usual: "quorate-cluster",
+    read: (value) => text(value, /\S/, "a word"),
+  },
+  {
+    key: "join",
+    operand: "URL",
+    meaning: "A server of a cluster to become a member of, as quorate://HOST:PORT.",
+    usual: "none",
+    read: (value) => text(value, /^quorates?:\/\/\S+$/, "a url, as quorate://10.0.0.1:2379"),
+  },
+  {
+    key: "learner",
+    meaning: "Join without a vote.",
+    usual: "off",
+    read: (value) => flag(value),
+  },
+  {
+    key: "electionMs",
+    operand: "MS",
+    meaning:
+      "Time without a leader after which an election begins; less fails over faster, and under load for nothing.",
+    usual: "500",
+    read: (value) => milliseconds(value),
+  },
+  {
+    key: "heartbeatMs",
+    operand: "MS",
+    meaning: "Time between a leader's signs of life; well below the other.",
+    usual: "50",
+    read: (value) => milliseconds(value),
+  },
+  {
+    key: "peerCertFile",
+    operand: "FILE",
+    meaning: "The certificate that this member shows to the others, PEM.",
+    usual: "none",
+    read: (value) => text(value, /\S/, "a file"),
+  },
+  {
+    key: "peerKeyFile",
+    operand: "FILE",
+    meaning: "The key of that certificate, PEM.",
+    usual: "none",
+    read: (value) => text(value, /\S/, "a file"),
+  },
+  {
+    key: "peerTrustedCaFile",
+    operand: "FILE",
+    meaning: "Members must show a certificate of this authority, PEM.",
+    usual: "none",
+    read: (value) => text(value, /\S/, "a file"),
+  },
+  {
+    key: "peerCrlFile",
+    operand: "FILE",
+    meaning: "Certificates of that authority that are revoked, PEM.",
+    usual: "none",
+    read: (value) => text(value, /\S/, "a file"),
   },
 ];
 
@@ -127,9 +305,34 @@ export function resolveServeSettings(sources: Sources): ServeSettings {
     historyKeep: undefined,
     acceptClockJump: false,
     insecureBind: false,
+    certFile: undefined,
+    keyFile: undefined,
+    trustedCaFile: undefined,
+    clientCertAuth: false,
+    clientCrlFile: undefined,
+    authToken: undefined,
+    authTokenTtlS: undefined,
+    ...ALONE,
     ...Object.fromEntries(Object.entries(settled).filter(([, value]) => value !== undefined)),
   };
 }
+
+const ALONE: ClusterSettings = {
+  name: undefined,
+  advertise: undefined,
+  peerListen: undefined,
+  peerAdvertise: undefined,
+  initialCluster: undefined,
+  initialClusterToken: undefined,
+  join: undefined,
+  learner: false,
+  electionMs: undefined,
+  heartbeatMs: undefined,
+  peerCertFile: undefined,
+  peerKeyFile: undefined,
+  peerTrustedCaFile: undefined,
+  peerCrlFile: undefined,
+};
 
 /** Environment variables that look like a misspelt setting, with what was probably meant. */
 export function misspelt(
@@ -149,9 +352,14 @@ export const OTHER_VARIABLES: readonly string[] = [
   "QUORATE_URL",
   "QUORATE_OUTPUT",
   "QUORATE_TIMEOUT_MS",
+  "QUORATE_CACERT",
+  "QUORATE_CERT",
+  "QUORATE_KEY",
   "QUORATE_CONFIG",
+  "QUORATE_USER",
   "QUORATE_TOKEN",
   "QUORATE_LOCK",
+  "QUORATE_UNTIL_STDIN_ENDS",
 ];
 
 function settle(
@@ -163,7 +371,7 @@ function settle(
   const places: readonly (readonly [string, unknown])[] = [
     [`flag ${flagOf(setting.key)}`, sources.flags[setting.key]],
     [`environment variable ${variable}`, empty(sources.environment[variable])],
-    [`key ${setting.key} of ${sources.file?.path ?? "the file"}`, fromFile[setting.key]],
+    [`key ${setting.key} of ${placeOfKey(sources.file, setting.key)}`, fromFile[setting.key]],
   ];
   const found = places.find(([, value]) => value !== undefined);
   if (found === undefined) return undefined;
@@ -179,10 +387,24 @@ function settle(
   }
 }
 
-function parsed(file: {
-  readonly path: string;
-  readonly text: string;
-}): Readonly<Record<string, unknown>> {
+/** Where the reader of JSON stumbled: `line 3, column 19: Expected …`. */
+function placeOfError(text: string, why: string): string {
+  const found = /^(.*?),? (?:in JSON )?at position (\d+)/.exec(why);
+  if (found === null && !why.includes("end of JSON")) return why;
+  const position = found === null ? text.trimEnd().length : Number(found[2]);
+  const before = text.slice(0, position).split("\n");
+  const column = (before.at(-1) ?? "").length + 1;
+  return `line ${before.length}, column ${column}: ${found?.[1] ?? why}`;
+}
+
+/** The file, and the line of a key in it: `serve.json, line 3`. */
+function placeOfKey(file: ConfigFile | undefined, key: string): string {
+  if (file === undefined) return "the file";
+  const at = file.text.indexOf(`${JSON.stringify(key)}`);
+  return at < 0 ? file.path : `${file.path}, line ${file.text.slice(0, at).split("\n").length}`;
+}
+
+function parsed(file: ConfigFile): Readonly<Record<string, unknown>> {
   const object = `configuration file ${file.path}`;
   let value: unknown;
   try {
@@ -191,7 +413,7 @@ function parsed(file: {
     const why = error instanceof Error ? error.message : String(error);
     throw config(
       object,
-      `is not JSON: ${why}`,
+      `is not JSON, ${placeOfError(file.text, why)}`,
       "Correct the file; quorate serve --help lists its keys.",
     );
   }
@@ -211,7 +433,8 @@ function parsed(file: {
     );
     const remedy =
       meant === undefined ? `Known keys: ${known.join(", ")}.` : `Did you mean ${meant}?`;
-    throw config(object, `has the unknown key ${JSON.stringify(key)}`, remedy);
+    const unknown = `configuration file ${placeOfKey(file, key)}`;
+    throw config(unknown, `has the unknown key ${JSON.stringify(key)}`, remedy);
   }
   return value as Readonly<Record<string, unknown>>;
 }
@@ -224,8 +447,15 @@ function empty(value: string | undefined): string | undefined {
   return value === "" ? undefined : value;
 }
 
-/** A value that its reader does not take; the message says what it takes. */
-class Unreadable extends Error {}
+function address(value: unknown): string {
+  return text(value, /^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, "HOST:PORT, as 127.0.0.1:2379");
+}
+
+function milliseconds(value: unknown): number {
+  const number = typeof value === "number" ? value : Number(textOr(value) || "?");
+  if (Number.isSafeInteger(number) && number > 0 && number <= 600_000) return number;
+  throw new Unreadable("a number of milliseconds from 1 to 600000");
+}
 
 function text(value: unknown, form: RegExp, wanted: string): string {
   if (typeof value === "string" && form.test(value)) return value;

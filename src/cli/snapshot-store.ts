@@ -1,23 +1,24 @@
 /**
- * Snapshots as files of their own: out of a data directory, checked, and into a new one.
+ * Snapshots as files of their own: out of a data directory or a running server, checked, and into a new directory.
  *
  * Invariants: I1 a snapshot file under its name is whole: it is written beside, synced, renamed,
  * its directory synced. I2 nothing that exists is overwritten. I3 a restored store begins 2^40
  * revisions above the snapshot and has its history compacted, so that no token and no watch goes
  * back; it has an identity of its own.
- * Leaves out: a directory that a server has open; its exclusion refuses that with DATA_DIR_IN_USE.
+ * A directory that a server has open is refused with DATA_DIR_IN_USE: that server is to be asked instead.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { EMPTY } from "../base/bytes.ts";
-import { fail, type QuorateError } from "../base/errors.ts";
-import { openDirectory, readIdentity, takeDirectory } from "../driver/data-directory.ts";
+import { fail, QuorateError } from "../base/errors.ts";
+import { openDirectory, takeDirectory } from "../driver/data-directory.ts";
+import { readIdentity } from "../driver/identity.ts";
 import { readSnapshot, snapshotFrames, writeSnapshot } from "../driver/snapshot-files.ts";
 import { hostClock } from "../host/clock.ts";
 import { hostDisk } from "../host/disk.ts";
 import { hostEntropy } from "../host/entropy.ts";
 import type { Base } from "../keyspace/base.ts";
-import type { DiskFile } from "../ports/disk.ts";
+import { type ReceiveOptions, receiveSnapshot } from "./snapshot-receiver.ts";
 
 /**
  * How far a restore raises the revision: more than any store writes between snapshot and restore.
@@ -51,14 +52,32 @@ export async function saveSnapshot(directory: string, file: string): Promise<Sna
     );
   }
   absent(file);
-  const opened = await openDirectory(hostDisk(directory), hostEntropy, SEGMENT_BYTES);
+  const opened = await openDirectory(hostDisk(directory), hostClock, hostEntropy, {
+    segmentBytes: SEGMENT_BYTES,
+  });
   try {
-    await writeWhole(file, opened.base);
+    await writeWhole(file, async (write) => {
+      for (const frame of snapshotFrames(opened.base)) await write(frame);
+    });
     return factsOf(opened.base);
   } finally {
     await opened.log.close();
     await opened.lock.release();
   }
+}
+
+/**
+ * Writes the present state of the server at `url` to `file`, and checks it. Errors: INVALID, those of the way to the
+ * server, DAMAGED, DISK.
+ */
+export async function downloadSnapshot(
+  url: string,
+  file: string,
+  options: ReceiveOptions,
+): Promise<SnapshotFacts> {
+  absent(file);
+  await writeWhole(file, (write) => receiveSnapshot(url, write, options));
+  return await inspectSnapshot(file);
 }
 
 /**
@@ -84,11 +103,14 @@ export async function restoreSnapshot(file: string, directory: string): Promise<
   }
   const restored = { kind: "restored", revision: base.revision + RESTORE_STEP } as const;
   const transactions = [{ revision: 0, changes: [], meta: [restored] }];
-  base.apply({ index: base.appliedIndex + 1, term: base.term, time: base.time, transactions }, 0);
   const disk = hostDisk(directory);
   const lock = await takeDirectory(disk);
   try {
-    await readIdentity(disk, hostEntropy, SEGMENT_BYTES);
+    const { memberId } = await readIdentity(disk, hostEntropy, SEGMENT_BYTES);
+    // Whoever decided before, the restored store is its own.
+    const membership = { voters: [Number(memberId)], outgoing: [], learners: [] };
+    const index = base.appliedIndex + 1;
+    base.apply({ index, term: base.term, time: base.time, transactions, membership }, 0);
     await writeSnapshot(disk, hostClock, base);
     return factsOf(base);
   } finally {
@@ -103,16 +125,24 @@ async function stateOf(file: string): Promise<Base> {
   return await readSnapshot(hostDisk(dirname(resolve(file))), basename(file));
 }
 
-async function writeWhole(file: string, base: Base): Promise<void> {
+async function writeWhole(
+  file: string,
+  fill: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<void> {
   const disk = hostDisk(dirname(resolve(file)));
   const unfinished = `${basename(file)}.new`;
   absent(`${file}.new`);
   const out = await disk.open(unfinished, { mode: "create" });
+  let at = 0;
   try {
-    await writeFrames(out, base);
+    await fill(async (bytes) => {
+      await out.write(at, bytes);
+      at += bytes.length;
+    });
     await out.sync();
   } catch (error) {
     await disk.remove(unfinished);
+    if (QuorateError.is(error)) throw error;
     const what = `cannot be written: ${error instanceof Error ? error.message : String(error)}`;
     throw fail(
       "DISK",
@@ -124,14 +154,6 @@ async function writeWhole(file: string, base: Base): Promise<void> {
   }
   await disk.rename(unfinished, basename(file));
   await disk.syncDirectory();
-}
-
-async function writeFrames(out: DiskFile, base: Base): Promise<void> {
-  let at = 0;
-  for (const frame of snapshotFrames(base)) {
-    await out.write(at, frame);
-    at += frame.length;
-  }
 }
 
 function absent(file: string): void {

@@ -108,9 +108,9 @@ export function prefixed(tx: Tx, prefix: Bytes): Tx {
     get commitRevision() {
       return tx.commitRevision;
     },
-    due: (atMs, object, target, args) =>
-      tx.put(dueKey(atMs, prefix + object), dueValue(target, args, prefix)),
-    undue: (atMs, object) => tx.delete(dueKey(atMs, prefix + object)),
+    due: (atMs, object, target, args, below = "" as Bytes) =>
+      tx.due(atMs, prefix + object, target, args, within(below)),
+    undue: (atMs, object) => tx.undue(atMs, prefix + object),
   };
 }
 

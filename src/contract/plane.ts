@@ -5,6 +5,7 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Entropy } from "../ports/entropy.ts";
+import type { Guarantee } from "./guarantee.ts";
 import type { Keyspace } from "./keyspace.ts";
 
 /** Who a process says it is; shown to whoever waits for it. */
@@ -27,6 +28,8 @@ export interface Session {
   remainingMs(): number;
   /** A number not used before in this session: distinguishes two holds of one object. */
   nextHold(): number;
+  /** The engine has said that it no longer has the lease: ends the session with EXPIRED, unless it has ended. */
+  gone(): void;
 }
 
 export interface CommitmentPlane {
@@ -34,6 +37,8 @@ export interface CommitmentPlane {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly identity: Identity;
+  /** A consistency that was accepted by name for mechanisms that need more. */
+  readonly accept?: Guarantee["consistency"] | undefined;
   /** Before every key: the namespace; empty by default. */
   readonly prefix: Bytes;
   /**

@@ -42,7 +42,14 @@ export interface Tx {
   readonly now: number;
   readonly commitRevision: CommitRevision;
   /** Runs `procedure` with `args` at `atMs` or soon after, exactly once, though nobody is connected. */
-  due<A>(atMs: number, object: string, procedure: Procedure<A, unknown>, args: A): void;
+  due<A>(
+    atMs: number,
+    object: string,
+    procedure: Procedure<A, unknown>,
+    args: A,
+    /** Of the procedure's keys; default none. The record itself lies in the one index. */
+    prefix?: Bytes,
+  ): void;
   /** Takes back a `due` of the same instant and object. */
   undue(atMs: number, object: string): void;
 }

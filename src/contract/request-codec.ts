@@ -22,8 +22,10 @@ import {
 } from "../base/codec.ts";
 import type { ErrorCode, Failure } from "../base/errors.ts";
 import { ERROR_CODES } from "../base/errors.ts";
+import type { AuthOrder, KeyRange, Permission } from "./auth.ts";
 import type {
   AlarmKind,
+  AuthShowResponse,
   CallerStamp,
   Compare,
   DeleteRangeRequest,
@@ -45,6 +47,26 @@ import type {
   TxnResponse,
 } from "./requests.ts";
 
+export const requestKindCodec: Codec<Request["kind"]> = oneOf<Request["kind"]>([
+  "put",
+  "range",
+  "run",
+  "deleteRange",
+  "txn",
+  "leaseGrant",
+  "leaseRevoke",
+  "leaseKeepAlive",
+  "leaseTimeToLive",
+  "leases",
+  "compact",
+  "alarm",
+  "hash",
+  "status",
+  "callerOpen",
+  "callerClose",
+  "auth",
+  "authShow",
+]);
 const alarmCodec: Codec<AlarmKind> = oneOf(["NOSPACE", "CORRUPT", "CLOCK"]);
 export const keyValueCodec: Codec<KeyValue> = struct<KeyValue>({
   key: bytesCodec,
@@ -121,6 +143,31 @@ const txnCodec: Codec<Body<TxnRequest>> = struct<Body<TxnRequest>>({
 });
 
 const nothing: Codec<object> = struct<object>({});
+export const permissionCodec: Codec<Permission> = struct<Permission>({
+  access: oneOf(["read", "write", "readwrite"]),
+  key: bytesCodec,
+  end: optional(bytesCodec),
+});
+const keyRangeCodec = struct<KeyRange>({ key: bytesCodec, end: optional(bytesCodec) });
+const named = struct<{ readonly name: string }>({ name: textCodec });
+const roleOfUser = struct<{ readonly name: string; readonly role: string }>({
+  name: textCodec,
+  role: textCodec,
+});
+const orderCodec: Codec<AuthOrder> = union<AuthOrder>({
+  enable: nothing,
+  disable: nothing,
+  addUser: struct({ name: textCodec, password: optional(textCodec) }),
+  deleteUser: named,
+  changePassword: struct({ name: textCodec, password: textCodec }),
+  grantRole: roleOfUser,
+  revokeRole: roleOfUser,
+  addRole: named,
+  deleteRole: named,
+  grantPermission: struct({ name: textCodec, permission: permissionCodec }),
+  revokePermission: struct({ name: textCodec, range: keyRangeCodec }),
+  giveToken: struct({ name: textCodec, digest: bytesCodec, revision: uintCodec }),
+} as Parameters<typeof union<AuthOrder>>[0]);
 const byId = struct<{ readonly id: bigint }>({ id: int64Codec });
 export const requestCodec: Codec<Request> = union<Request>({
   put: putCodec,
@@ -135,10 +182,15 @@ export const requestCodec: Codec<Request> = union<Request>({
   leases: nothing,
   compact: struct({ revision: intCodec, physical: optional(booleanCodec) }),
   alarm: struct({ action: oneOf(["get", "activate", "deactivate"]), alarm: optional(alarmCodec) }),
-  hash: struct({ revision: optional(intCodec) }),
+  hash: struct({ revision: optional(intCodec), withAuth: optional(booleanCodec) }),
   status: nothing,
   callerOpen: byId,
   callerClose: byId,
+  auth: struct({ order: orderCodec }),
+  authShow: struct({
+    of: oneOf(["state", "users", "roles", "user", "role"]),
+    name: optional(textCodec),
+  }),
 } as Parameters<typeof union<Request>>[0]);
 
 const rangeResponse = struct<RangeResponse>({
@@ -208,6 +260,14 @@ export const responseCodecs: { readonly [K in keyof ResponseOf]: Codec<ResponseO
   }),
   callerOpen: revisionOnly,
   callerClose: revisionOnly,
+  auth: struct({ revision: uintCodec, authRevision: uintCodec }),
+  authShow: struct<AuthShowResponse>({
+    revision: uintCodec,
+    authRevision: uintCodec,
+    enabled: booleanCodec,
+    names: listOf(textCodec),
+    permissions: listOf(permissionCodec),
+  }),
 };
 
 const codes = Object.keys(ERROR_CODES) as ErrorCode[];
@@ -257,11 +317,17 @@ export function encodeReply(
   (responseCodecs[kind] as Codec<Response>).encode(writer, reply.response);
 }
 
-/** Reads what `encodeReply` wrote. */
-export function decodeReply(reader: Parameters<Codec<unknown>["decode"]>[0]): Reply {
+/** Reads what `encodeReply` wrote; Malformed if it is not the reply to a request of `kind`, where that is known. */
+export function decodeReply(
+  reader: Parameters<Codec<unknown>["decode"]>[0],
+  kind?: keyof ResponseOf,
+): Reply {
   const code = reader.u8();
   if (code === FAILED) return { ok: false, failure: failureCodec.decode(reader) };
-  const codec = responseCodecs[oneKind(code)] as Codec<Response>;
+  const found = oneKind(code);
+  if (kind !== undefined && found !== kind)
+    throw new Malformed(`a ${found} that answers a ${kind}`);
+  const codec = responseCodecs[found] as Codec<Response>;
   return { ok: true, response: codec.decode(reader) };
 }
 

@@ -7,6 +7,7 @@
  */
 import type { Bytes } from "../base/bytes.ts";
 import type { Failure } from "../base/errors.ts";
+import type { AuthOrder, Permission } from "./auth.ts";
 
 /** The `end` of a range without an upper bound. */
 export const OPEN_END: Bytes = "\0" as Bytes;
@@ -198,6 +199,8 @@ export interface HashRequest {
   readonly kind: "hash";
   /** Hash of the state at this revision; absent: now. */
   readonly revision?: number | undefined;
+  /** Users and roles as they are now count too. */
+  readonly withAuth?: boolean | undefined;
 }
 export interface HashResponse {
   readonly revision: number;
@@ -245,6 +248,32 @@ export interface CallerCloseResponse {
   readonly revision: number;
 }
 
+/** Changes users, roles or permissions, or enables them. */
+export interface AuthRequest {
+  readonly kind: "auth";
+  readonly order: AuthOrder;
+}
+export interface AuthResponse {
+  readonly revision: number;
+  readonly authRevision: number;
+}
+/** Asks for what is known of users and roles: the state, the names of all, or what one has. */
+export interface AuthShowRequest {
+  readonly kind: "authShow";
+  readonly of: "state" | "users" | "roles" | "user" | "role";
+  /** Of the user or role. */
+  readonly name?: string | undefined;
+}
+export interface AuthShowResponse {
+  readonly revision: number;
+  readonly authRevision: number;
+  readonly enabled: boolean;
+  /** Of all users, of all roles, or of the roles of the user. */
+  readonly names: readonly string[];
+  /** Of the role. */
+  readonly permissions: readonly Permission[];
+}
+
 /** Requests that may change state: evaluated at the head, logged. */
 export type Command =
   | PutRequest
@@ -256,7 +285,8 @@ export type Command =
   | CallerOpenRequest
   | CallerCloseRequest
   | CompactRequest
-  | AlarmRequest;
+  | AlarmRequest
+  | AuthRequest;
 /** Requests answered from committed state. */
 export type Query =
   | RangeRequest
@@ -264,7 +294,8 @@ export type Query =
   | LeasesRequest
   | LeaseKeepAliveRequest
   | HashRequest
-  | StatusRequest;
+  | StatusRequest
+  | AuthShowRequest;
 export type Request = Command | Query;
 
 /** The response that each request gets. */
@@ -285,6 +316,8 @@ export interface ResponseOf {
   status: StatusResponse;
   callerOpen: CallerOpenResponse;
   callerClose: CallerCloseResponse;
+  auth: AuthResponse;
+  authShow: AuthShowResponse;
 }
 export type Response = ResponseOf[Request["kind"]];
 

@@ -5,23 +5,35 @@
  * a failed flush is never tried again. I3 the next segment exists before it is needed.
  * Cost: one write of whole sectors to a file opened durable per batch. Leaves out: what an entry means.
  */
-import { assert } from "../base/assert.ts";
+import { assert, must } from "../base/assert.ts";
 import { fail } from "../base/errors.ts";
 import type { Disk, DiskFile } from "../ports/disk.ts";
 import type { Place, Position } from "../replica/log-format.ts";
 import { encodeBatch, isZero, readBatch, SECTOR_BYTES, sectorsFor } from "../replica/log-format.ts";
+import { RESTORE } from "./failures.ts";
 
 const SEGMENT_NAME = /^log-(\d{10})\.seg$/;
 /** How much is read at once. */
 const CHUNK_BYTES: number = 4 << 20;
+/** Bytes of log read back between two turns of everything else in the process. */
+const READ_BACK_BYTES: number = 64 << 10;
 /**
  * How much of a coming segment is zeroed at once. More would stand in the way of the writes that answers wait for: with
  * all of a segment flushed in one, 256 writers got a third less through. Less costs more flushes.
  */
 const ZEROES_BYTES: number = 512 << 10;
+/** The first segment is short: a fresh directory is ready after that much, and the next one is made meanwhile. */
+const FIRST_SEGMENT_BYTES: number = 1 << 20;
+/** The next segment is made when so much of this one is full: short programs never need it. */
+const PREPARED_AT = 1 / 8;
 
 export function segmentName(number: number): string {
   return `log-${String(number).padStart(10, "0")}.seg`;
+}
+
+/** The length of a segment, bytes, in a directory whose segments have `segmentBytes`. */
+export function segmentLength(number: number, segmentBytes: number): number {
+  return number === 1 ? Math.min(FIRST_SEGMENT_BYTES, segmentBytes) : segmentBytes;
 }
 
 /** The segments that a directory holds, in order. */
@@ -40,6 +52,10 @@ export interface LogOptions {
   readonly disk: Disk;
   readonly logId: number;
   readonly segmentBytes: number;
+  /** Lets everything else have a turn while a long log is read back. */
+  readonly giveWay: () => Promise<void>;
+  /** What to do about damage; by default to restore a snapshot. */
+  readonly remedy?: string | undefined;
 }
 
 /** What reading the log found beside the entries. */
@@ -53,9 +69,11 @@ export interface LogReport {
 export class Log {
   readonly #options: LogOptions;
   #current: Segment | undefined;
+  /** While the log is read: the segment at hand. */
+  #reading: DiskFile | undefined;
   #spare: Promise<Segment> | undefined;
-  /** Segments kept, with the index of the last entry in each. */
-  #kept: { readonly number: number; lastIndex: number }[] = [];
+  /** Segments kept, with the greatest index of an entry in each, and whether there is a batch in it at all. */
+  #kept: { readonly number: number; lastIndex: number; holdsBatch: boolean }[] = [];
   #sector = 0;
   #nextNumber = 1;
   #checksum = 0;
@@ -81,8 +99,13 @@ export class Log {
     each: (entry: Uint8Array) => number,
   ): Promise<{ readonly log: Log; readonly report: LogReport }> {
     const log = new Log(options);
-    const report = await log.#recover(each);
-    return { log, report };
+    try {
+      const report = await log.#recover(each);
+      return { log, report };
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
   }
 
   async #recover(each: (entry: Uint8Array) => number): Promise<LogReport> {
@@ -94,11 +117,14 @@ export class Log {
     let cutSectors = 0;
     let ended = false;
     let cut: (() => Promise<void>) | undefined;
+    let last: (() => Promise<void>) | undefined;
     let position: Position = { nextNumber: undefined, checksum: undefined };
+    let readBack = 0;
     for (const [at, number] of numbers.entries()) {
       if (at > 0 && number !== (numbers[at - 1] as number) + 1)
         throw this.#damaged(number, 0, "a segment is missing before it");
       const file = await disk.open(segmentName(number), { mode: "write", durable: true });
+      this.#reading = file;
       const segment = await this.#read(file, number);
       const place: Place = { logId: this.#options.logId, segment: number };
       let sector = 0;
@@ -107,9 +133,10 @@ export class Log {
         if (!isZero(segment, 0, segment.length))
           throw this.#damaged(number, 0, "data after the end of the log");
         this.#spare = Promise.resolve({ number, file });
+        this.#reading = undefined;
         continue;
       }
-      const kept = { number, lastIndex: 0 };
+      const kept = { number, lastIndex: 0, holdsBatch: false };
       this.#kept.push(kept);
       for (;;) {
         const found = readBatch(segment, sector, place, position);
@@ -123,51 +150,90 @@ export class Log {
           ended = true;
           break;
         }
-        kept.lastIndex = each(found.batch.entry);
+        kept.lastIndex = Math.max(kept.lastIndex, each(found.batch.entry));
+        kept.holdsBatch = true;
         position = { nextNumber: found.batch.number + 1, checksum: found.batch.checksum };
+        const bytes = found.batch.sectors * SECTOR_BYTES;
+        const at = sector * SECTOR_BYTES;
+        last = () => this.#write(number, at, segment.subarray(at, at + bytes));
         sector += found.batch.sectors;
         batches++;
-        this.#bytes += found.batch.sectors * SECTOR_BYTES;
+        this.#bytes += bytes;
+        readBack += bytes;
+        if (readBack < READ_BACK_BYTES) continue;
+        readBack = 0;
+        await this.#options.giveWay();
       }
       await this.#current?.file.close();
       this.#current = { number, file };
+      this.#reading = undefined;
       this.#sector = sector;
       ended ||= sector === 0 && batches > 0;
     }
+    await last?.();
     await cut?.();
     this.#nextNumber = position.nextNumber ?? 1;
     this.#checksum = position.checksum ?? 0;
     this.#current ??= await this.#create(1);
-    if (this.#kept.length === 0) this.#kept.push({ number: this.#current.number, lastIndex: 0 });
-    this.#prepare();
+    if (this.#kept.length === 0) this.#keep(this.#current.number);
     return { segments: numbers.length, batches, cutSectors };
   }
 
-  /** Appends one entry; resolves when it is on stable storage. */
+  /**
+   * Writes again what was read. A process that was killed, or whose flush failed, may have left its last batch in the
+   * page cache alone, where it reads like any other; a flush that failed is not made good by another one.
+   */
+  async #write(number: number, at: number, bytes: Uint8Array): Promise<void> {
+    const { disk } = this.#options;
+    const file = await disk.open(segmentName(number), { mode: "write", durable: true });
+    try {
+      await file.write(at, bytes);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Appends one batch, whose entries end at `index` (0: it has none); resolves when it is on stable storage. */
   async append(entry: Uint8Array, index: number): Promise<void> {
     assert(!this.#writing, "one append is in flight");
     this.#writing = true;
     const sectors = sectorsFor(entry.length);
-    const perSegment = this.#options.segmentBytes / SECTOR_BYTES;
-    assert(sectors <= perSegment, "a batch fits a segment");
-    if (this.#sector + sectors > perSegment) await this.#roll();
+    assert(sectors * SECTOR_BYTES <= this.#options.segmentBytes, "a batch fits a segment");
+    if (this.#sector + sectors > this.#sectors) await this.#roll();
     const segment = this.#current as Segment;
     const place: Place = { logId: this.#options.logId, segment: segment.number };
     const batch = encodeBatch(entry, this.#nextNumber, this.#checksum, place, this.#sector);
     await segment.file.write(this.#sector * SECTOR_BYTES, batch.sectors);
     this.#sector += sectors;
+    if (this.#sector >= this.#sectors * PREPARED_AT) this.#prepare();
     this.#nextNumber++;
     this.#checksum = batch.checksum;
     this.#bytes += batch.sectors.length;
-    (this.#kept.at(-1) as { lastIndex: number }).lastIndex = index;
+    const kept = must(this.#kept.at(-1), "the segment that is written to is kept");
+    kept.lastIndex = Math.max(kept.lastIndex, index);
+    kept.holdsBatch = true;
     this.#writing = false;
   }
 
-  /** Removes the segments that hold nothing after `index`: a snapshot covers them. */
+  /** Of the segment that is written to. */
+  get #sectors(): number {
+    const { number } = this.#current as Segment;
+    return segmentLength(number, this.#options.segmentBytes) / SECTOR_BYTES;
+  }
+
+  #keep(number: number): void {
+    this.#kept.push({ number, lastIndex: 0, holdsBatch: false });
+  }
+
+  /** Removes the segments that hold nothing after `index`: a snapshot covers them. The last batch stays: it says the term. */
   async trim(index: number): Promise<void> {
     let removed = false;
-    while (this.#kept.length > 1 && (this.#kept[0] as { lastIndex: number }).lastIndex <= index) {
-      const { number } = this.#kept.shift() as { number: number };
+    for (;;) {
+      const [first, ...later] = this.#kept;
+      if (first === undefined || first.lastIndex > index) break;
+      if (!later.some(({ holdsBatch }) => holdsBatch)) break;
+      this.#kept.shift();
+      const { number } = first;
       await this.#options.disk.remove(segmentName(number));
       removed = true;
     }
@@ -176,9 +242,11 @@ export class Log {
   }
 
   async close(): Promise<void> {
-    const spare = await this.#spare;
+    // One that could not be made has nothing to close.
+    const spare = await this.#spare?.catch(() => undefined);
     await spare?.file.close();
     await this.#current?.file.close();
+    if (this.#reading !== undefined) await this.#reading.close();
   }
 
   async #roll(): Promise<void> {
@@ -187,9 +255,8 @@ export class Log {
     this.#current = await (this.#spare as Promise<Segment>);
     this.#spare = undefined;
     this.#sector = 0;
-    this.#kept.push({ number: this.#current.number, lastIndex: 0 });
+    this.#keep(this.#current.number);
     await before.file.close();
-    this.#prepare();
   }
 
   /** Makes the next segment ahead of need, off the path of writes. */
@@ -203,12 +270,13 @@ export class Log {
 
   /** A segment of zeros under its name, all of it on stable storage. */
   async #create(number: number): Promise<Segment> {
-    const { disk, segmentBytes } = this.#options;
+    const { disk } = this.#options;
+    const length = segmentLength(number, this.#options.segmentBytes);
     const name = segmentName(number);
     const fresh = await disk.open(`${name}.new`, { mode: "create", durable: true });
-    const zeros = new Uint8Array(Math.min(ZEROES_BYTES, segmentBytes));
-    for (let at = 0; at < segmentBytes; at += zeros.length) {
-      await fresh.write(at, zeros.subarray(0, Math.min(zeros.length, segmentBytes - at)));
+    const zeros = new Uint8Array(Math.min(ZEROES_BYTES, length));
+    for (let at = 0; at < length; at += zeros.length) {
+      await fresh.write(at, zeros.subarray(0, Math.min(zeros.length, length - at)));
     }
     await fresh.sync();
     await fresh.close();
@@ -218,14 +286,13 @@ export class Log {
   }
 
   async #read(file: DiskFile, number: number): Promise<Uint8Array> {
-    const { segmentBytes } = this.#options;
+    const length = segmentLength(number, this.#options.segmentBytes);
     const size = await file.size();
-    if (size !== segmentBytes) {
-      throw this.#damaged(number, 0, `its length is ${size} bytes and must be ${segmentBytes}`);
-    }
-    const segment = new Uint8Array(segmentBytes);
-    for (let at = 0; at < segmentBytes; at += CHUNK_BYTES) {
-      segment.set(await file.read(at, Math.min(CHUNK_BYTES, segmentBytes - at)), at);
+    if (size !== length)
+      throw this.#damaged(number, 0, `its length is ${size} bytes and must be ${length}`);
+    const segment = new Uint8Array(length);
+    for (let at = 0; at < length; at += CHUNK_BYTES) {
+      segment.set(await file.read(at, Math.min(CHUNK_BYTES, length - at)), at);
     }
     return segment;
   }
@@ -234,7 +301,7 @@ export class Log {
     return fail("DAMAGED", {
       object: `log segment ${segmentName(number)} of ${this.#options.disk.label}`,
       what: `${what} (byte ${sector * SECTOR_BYTES})`,
-      remedy: "Restore the newest snapshot into an empty directory; nothing here was changed.",
+      remedy: this.#options.remedy ?? RESTORE,
       details: { segment: number, byte: sector * SECTOR_BYTES },
     });
   }

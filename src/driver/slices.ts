@@ -6,6 +6,11 @@ import type { Clock } from "../ports/clock.ts";
 /** The longest that a slice runs before it gives way. */
 export const SLICE_MS = 4;
 
+/** Lets everything else have a turn. */
+export function giveWay(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.soon(resolve));
+}
+
 /** Runs `work` to its end, giving way every few milliseconds; `each` gets what it yields. */
 export function runInSlices<Y, T>(
   clock: Clock,

@@ -2,6 +2,9 @@
  * Snapshots as files: records framed with length and checksum, written beside, synced, renamed, the directory synced.
  *
  * Invariant: a file under a snapshot's name is whole; what is half written has another name and is removed at start.
+ *
+ * A snapshot that was streamed to a client of etcd ends with a seal: zeros up to a page, then a SHA-256 of all before it,
+ * which that client looks for. Here every record has been verified by then, so only the form of the seal is looked at.
  */
 import { ByteReader, ByteWriter, Malformed } from "../base/codec.ts";
 import { crc32cOf } from "../base/crc32c.ts";
@@ -9,8 +12,10 @@ import { fail } from "../base/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Disk, DiskFile } from "../ports/disk.ts";
 import type { Base } from "../keyspace/base.ts";
+import type { Membership } from "../keyspace/members.ts";
 import { exportWork, Importer } from "../keyspace/snapshot.ts";
-import { SLICE_MS } from "./slices.ts";
+import { RESTORE } from "./failures.ts";
+import { giveWay, SLICE_MS } from "./slices.ts";
 
 const NAME = /^snapshot-(\d{16})\.snap$/;
 const FRAME_BYTES = 8;
@@ -19,8 +24,43 @@ const RECORD_BYTES_MAX: number = 64 << 20;
 /** Little, so that opening gives way to everything else in the process between two reads. */
 const READ_BYTES: number = 256 << 10;
 
+const PAGE_BYTES = 512;
+/** Of SHA-256. */
+const HASH_BYTES = 32;
+
+/** The zeros between the last frame of a snapshot of `length` bytes and its hash. */
+export function sealPadding(length: number): Uint8Array {
+  const least = (PAGE_BYTES - (length % PAGE_BYTES)) % PAGE_BYTES;
+  return new Uint8Array(least < FRAME_BYTES ? least + PAGE_BYTES : least);
+}
+
+/** Whether `rest` may follow the last record of a file of `size` bytes. */
+function isSeal(rest: Uint8Array, size: number): boolean {
+  const zeros = rest.length - HASH_BYTES;
+  if (size % PAGE_BYTES !== HASH_BYTES) return false;
+  if (zeros < FRAME_BYTES || zeros >= PAGE_BYTES + FRAME_BYTES) return false;
+  return rest.subarray(0, zeros).every((byte) => byte === 0);
+}
+
 export function snapshotName(index: number): string {
   return `snapshot-${String(index).padStart(16, "0")}.snap`;
+}
+
+/** The index of the state that a snapshot of this name holds. */
+export function snapshotIndex(name: string): number {
+  return Number(NAME.exec(name)?.[1] ?? 0);
+}
+
+/** Removes the snapshots older than that at `index`, but for the one at `pinned`. */
+export async function removeSnapshots(
+  disk: Disk,
+  index: number,
+  pinned: number | undefined,
+): Promise<void> {
+  for (const name of snapshotNames(await disk.list())) {
+    const at = snapshotIndex(name);
+    if (at < index && at !== pinned) await disk.remove(name);
+  }
 }
 
 /** The snapshots of a directory, newest first. */
@@ -44,7 +84,7 @@ export function* snapshotFrames(base: Base): Generator<Uint8Array, undefined> {
   return undefined;
 }
 
-/** Writes the present state; returns the index that it covers. The base may be applied to meanwhile. */
+/** Writes the present state; returns the index that it covers. The base may be applied to meanwhile; older files stay. */
 export async function writeSnapshot(disk: Disk, clock: Clock, base: Base): Promise<number> {
   const index = base.appliedIndex;
   const frames = snapshotFrames(base);
@@ -75,18 +115,20 @@ async function writeFrames(
     at += step.value.length;
     const started = clock.monotonicMs();
     step = frames.next();
-    if (clock.monotonicMs() - started > SLICE_MS)
-      await new Promise<void>((resolve) => clock.soon(resolve));
+    if (clock.monotonicMs() - started > SLICE_MS) await giveWay(clock);
   }
   await file.sync();
   await file.close();
   await disk.rename(`${name}.new`, name);
   await disk.syncDirectory();
-  for (const older of snapshotNames(await disk.list())) if (older < name) await disk.remove(older);
 }
 
-/** Reads a snapshot file back into a base. A file that does not verify is refused with DAMAGED. */
-export async function readSnapshot(disk: Disk, name: string): Promise<Base> {
+/** Reads a snapshot file back into a base. A file that does not verify is refused with DAMAGED and `remedy`. */
+export async function readSnapshot(
+  disk: Disk,
+  name: string,
+  remedy: string = RESTORE,
+): Promise<Base> {
   const file = await disk.open(name, { mode: "read" });
   try {
     return await readFrames(file);
@@ -97,10 +139,28 @@ export async function readSnapshot(disk: Disk, name: string): Promise<Base> {
       {
         object: `snapshot ${name} of ${disk.label}`,
         what: `does not verify: ${error.message}`,
-        remedy: "Restore another snapshot into an empty directory; nothing here was changed.",
+        remedy,
+        details: { snapshot: name },
       },
       error,
     );
+  } finally {
+    await file.close();
+  }
+}
+
+/** Who decided in the state of a snapshot of which the first record can be read. */
+export async function readMembership(disk: Disk, name: string): Promise<Membership | undefined> {
+  const file = await disk.open(name, { mode: "read" });
+  try {
+    const array = await file.read(0, READ_BYTES);
+    const length = new ByteReader(array).u32();
+    const importer = new Importer();
+    addFrames(importer, array.subarray(0, FRAME_BYTES + length));
+    return importer.meta.membership;
+  } catch (error) {
+    if (error instanceof Malformed) return undefined;
+    throw error;
   } finally {
     await file.close();
   }
@@ -116,8 +176,12 @@ async function readFrames(file: DiskFile): Promise<Base> {
     at += read.length;
     pending = joined(pending, read);
     pending = pending.subarray(addFrames(importer, pending));
+    if (importer.ended && pending.length > PAGE_BYTES * 2)
+      throw new Malformed("something follows its end");
   }
-  if (pending.length > 0) throw new Malformed("it ends inside a record");
+  if (pending.length > 0 && !importer.ended) throw new Malformed("it ends inside a record");
+  if (pending.length > 0 && !isSeal(pending, size))
+    throw new Malformed("something follows its end");
   return importer.take();
 }
 
@@ -131,7 +195,7 @@ function joined(left: Uint8Array, right: Uint8Array): Uint8Array<ArrayBuffer> {
 /** Takes the whole frames at the front of `array`; returns how many bytes they were. */
 export function addFrames(importer: Importer, array: Uint8Array): number {
   let at = 0;
-  while (array.length - at >= FRAME_BYTES) {
+  while (!importer.ended && array.length - at >= FRAME_BYTES) {
     const header = new ByteReader(array, at, at + FRAME_BYTES);
     const [length, checksum] = [header.u32(), header.u32()];
     if (length > RECORD_BYTES_MAX) throw new Malformed("a record of an impossible length");

@@ -23,6 +23,7 @@ const READS: ReadonlySet<Request["kind"]> = new Set([
   "status",
   "leases",
   "leaseTimeToLive",
+  "authShow",
 ]);
 
 /** Whether giving up on a sent request leaves open what happened. */

@@ -19,6 +19,7 @@ export function watchStream(
   const waiting: WatchBatch[] = [];
   let held = false;
   let over = false;
+  let begun = false;
   let failed: Failure | undefined;
   let wake: () => void = () => {};
   let isReady: (revision: number) => void = () => {};
@@ -34,11 +35,15 @@ export function watchStream(
     over = true;
     failed = failure;
     signal?.removeEventListener("abort", onAbort);
-    notReady(failure === undefined ? endedEarly() : new QuorateError(failure));
+    // Errors are dear, and most watches end after they have begun.
+    if (!begun) notReady(failure === undefined ? endedEarly() : new QuorateError(failure));
     wake();
   };
   const handle = open({
-    started: (revision) => isReady(revision),
+    started: (revision) => {
+      begun = true;
+      isReady(revision);
+    },
     batch: (batch) => {
       waiting.push(batch);
       wake();

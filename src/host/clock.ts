@@ -17,8 +17,9 @@ export const hostClock: Clock = {
   },
 };
 
-/** Time for what goes on in the background: it does not keep the process alive. */
-export const idleClock: Clock = {
-  ...hostClock,
-  after: (delayMs, fire) => hostClock.after(delayMs, fire, { idle: true }),
-};
+/** `clock` for what goes on in the background: it does not keep the process alive. */
+export function idle(clock: Clock): Clock {
+  return { ...clock, after: (delayMs, fire) => clock.after(delayMs, fire, { idle: true }) };
+}
+
+export const idleClock: Clock = idle(hostClock);

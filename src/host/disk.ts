@@ -1,26 +1,16 @@
 /**
  * Node's disk for one data directory.
  *
- * Exclusion on Linux: a socket in the abstract namespace whose name is derived from the directory's device and inode.
- * The kernel lets one process have it and takes it back when that process dies, however it dies; nothing is left
- * behind and no pid can be mistaken. It does not reach across network namespaces: two containers that share a volume
- * must be kept apart by whoever starts them. Elsewhere: a file made exclusively, which a killed process leaves behind.
  * Flush: O_DSYNC where the platform has it, else fdatasync after each write.
  */
 import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { Server } from "node:net";
+import { open, readdir, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { DirectoryHolder, DirectoryLock, Disk, DiskFile, OpenOptions } from "../ports/disk.ts";
+import type { Disk, DiskFile, OpenOptions } from "../ports/disk.ts";
+import { lockDirectory } from "./directory-lock.ts";
 
-const HOLDER = "holder.json";
 const O_DSYNC: number | undefined = constants.O_DSYNC;
-
-/** How a durable write reaches stable storage on this platform. */
-export const FLUSH_METHOD: "O_DSYNC" | "fdatasync" =
-  O_DSYNC === undefined ? "fdatasync" : "O_DSYNC";
 
 export function hostDisk(directory: string): Disk {
   const root = resolve(directory);
@@ -76,67 +66,4 @@ function fileOf(handle: FileHandle, flushEach: boolean): DiskFile {
     sync: () => handle.sync(),
     close: () => handle.close(),
   };
-}
-
-async function lockDirectory(root: string): Promise<DirectoryLock | DirectoryHolder> {
-  await mkdir(root, { recursive: true, mode: 0o700 });
-  const release = process.platform === "linux" ? await bindName(root) : await makeFile(root);
-  if (release === undefined) return readHolder(root);
-  const announce = (url: string): Promise<void> =>
-    writeFile(
-      join(root, HOLDER),
-      JSON.stringify({ pid: process.pid, program: process.argv[1] ?? "node", url }),
-    );
-  await announce("");
-  return {
-    announce,
-    release: async () => {
-      await rm(join(root, HOLDER), { force: true });
-      await release();
-    },
-  };
-}
-
-/** Takes the directory's name in the abstract namespace; undefined if another process has it. */
-async function bindName(root: string): Promise<(() => Promise<void>) | undefined> {
-  const { dev, ino } = await stat(root);
-  const server = createServer((socket) => socket.destroy());
-  server.unref();
-  const bound = await listening(server, `\0quorate-${dev}-${ino}`);
-  if (!bound) return undefined;
-  return () => new Promise((done) => server.close(() => done()));
-}
-
-function listening(server: Server, path: string): Promise<boolean> {
-  return new Promise((done, failed) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EADDRINUSE") done(false);
-      else failed(error);
-    });
-    server.listen({ path }, () => done(true));
-  });
-}
-
-async function makeFile(root: string): Promise<(() => Promise<void>) | undefined> {
-  try {
-    await (await open(join(root, "lock"), "wx", 0o600)).close();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return undefined;
-    throw error;
-  }
-  return () => rm(join(root, "lock"), { force: true });
-}
-
-async function readHolder(root: string): Promise<DirectoryHolder> {
-  try {
-    const read = JSON.parse(await readFile(join(root, HOLDER), "utf8")) as Partial<DirectoryHolder>;
-    return {
-      pid: Number(read.pid ?? 0),
-      program: String(read.program ?? "unknown"),
-      url: String(read.url ?? ""),
-    };
-  } catch {
-    // The holder has the name and has not written who it is yet.
-    return { pid: 0, program: "unknown", url: "" };
-  }
 }

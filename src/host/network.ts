@@ -40,37 +40,50 @@ export function addressText(address: Address): string {
   return address.kind === "tcp" ? `${address.host}:${address.port}` : address.path;
 }
 
+/** Waits until `socket` is ready, which it says by the event `ready`, and makes a stream of it. */
+export function opened(
+  socket: Socket,
+  ready: "connect" | "secureConnect",
+  peer: string,
+  attach: (stream: ByteStream) => StreamHandler,
+  signal: AbortSignal | undefined,
+): Promise<ByteStream> {
+  return new Promise((resolve, reject) => {
+    const refuse = (cause: unknown): void => {
+      socket.destroy();
+      reject(unreachable(peer, cause));
+    };
+    const onAbort = (): void => refuse(signal?.reason);
+    if (signal?.aborted === true) return onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    socket.once("error", refuse);
+    socket.once(ready, () => {
+      signal?.removeEventListener("abort", onAbort);
+      socket.removeListener("error", refuse);
+      resolve(streamOf(socket, peer, attach));
+    });
+  });
+}
+
+function unreachable(peer: string, cause: unknown): Error {
+  return fail(
+    "UNAVAILABLE",
+    {
+      object: `server ${peer}`,
+      what: `cannot be reached${cause instanceof Error ? `: ${cause.message}` : ""}`,
+      remedy: "Check that a Quorate server listens there.",
+      outcome: "definite",
+    },
+    cause,
+  );
+}
+
 export const hostNetwork: Network = {
-  dial: (address, attach, signal) =>
-    new Promise((resolve, reject) => {
-      const peer = addressText(address);
-      const socket =
-        address.kind === "tcp"
-          ? connect({ host: address.host, port: address.port })
-          : connect({ path: address.path });
-      const refuse = (cause: unknown): void => {
-        socket.destroy();
-        reject(
-          fail(
-            "UNAVAILABLE",
-            {
-              object: `server ${peer}`,
-              what: `cannot be reached${cause instanceof Error ? `: ${cause.message}` : ""}`,
-              remedy: "Check that it runs and that the address is right.",
-              outcome: "definite",
-            },
-            cause,
-          ),
-        );
-      };
-      const onAbort = (): void => refuse(signal?.reason);
-      if (signal?.aborted === true) return onAbort();
-      signal?.addEventListener("abort", onAbort, { once: true });
-      socket.once("error", refuse);
-      socket.once("connect", () => {
-        signal?.removeEventListener("abort", onAbort);
-        socket.removeListener("error", refuse);
-        resolve(streamOf(socket, peer, attach));
-      });
-    }),
+  dial: (address, attach, signal) => {
+    const socket =
+      address.kind === "tcp"
+        ? connect({ host: address.host, port: address.port })
+        : connect({ path: address.path });
+    return opened(socket, "connect", addressText(address), attach, signal);
+  },
 };

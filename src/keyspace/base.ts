@@ -20,19 +20,22 @@ import type {
   RangeRequest,
   RangeResponse,
 } from "../contract/requests.ts";
+import { Authority } from "./auth/authority.ts";
+import { userHash } from "./auth/show.ts";
+import { Users } from "./auth/users.ts";
 import { Callers } from "./callers.ts";
 import type { Change, Effects, Entry, MetaChange } from "./effects.ts";
 import { Leases } from "./leases.ts";
+import { Members } from "./members.ts";
 import type { RangeSource } from "./range.ts";
 import { rangeWork, scanEnd, unreadable } from "./range.ts";
+import { Timeline } from "./timeline.ts";
 import type { Version } from "./versions.ts";
 import { Versions, visibleAt, visibleWork } from "./versions.ts";
 
 /** Bytes that a lease and a caller cost, for accounting against the quota. */
 const LEASE_BYTES = 128;
 const CALLER_BYTES = 256;
-/** Instants remembered for trimming the history by age: one a second for ten minutes. */
-const TIMELINE_STEP_MS = 1_000;
 /** Hashing 256 bytes counts as much as looking at one more key. */
 const HASHED_BITS = 8;
 
@@ -40,9 +43,15 @@ export class Base {
   readonly versions: Versions = new Versions();
   readonly leases: Leases = new Leases();
   readonly callers: Callers = new Callers();
+  readonly users: Users = new Users();
+  /** Who may do what in committed state. */
+  readonly authority: Authority = new Authority(
+    this.users,
+    (id) => this.leases.get(id)?.keys ?? [],
+  );
+  readonly members: Members = new Members();
   readonly alarms: Set<AlarmKind> = new Set();
-  /** Which revision was the newest at a past keyspace time, oldest first. */
-  readonly #timeline: { readonly time: number; readonly revision: number }[] = [];
+  readonly timeline: Timeline = new Timeline();
   readonly #pins = new Map<number, number>();
   appliedIndex = 0;
   term = 0;
@@ -57,7 +66,10 @@ export class Base {
   }
   get bytes(): number {
     return (
-      this.versions.bytes + this.leases.count * LEASE_BYTES + this.callers.count * CALLER_BYTES
+      this.versions.bytes +
+      this.users.bytes +
+      this.leases.count * LEASE_BYTES +
+      this.callers.count * CALLER_BYTES
     );
   }
 
@@ -75,11 +87,13 @@ export class Base {
     assert(entry.index === this.appliedIndex + 1, "apply: indexes grow by one");
     assert(entry.term >= this.term, "apply: terms never decrease");
     assert(entry.time >= this.time, "apply: keyspace time never decreases");
+    if (entry.membership !== undefined) this.members.configure(entry.membership);
     for (const effects of entry.transactions) this.#applyEffects(effects, entry.time, nowMs);
     this.appliedIndex = entry.index;
     this.term = entry.term;
     this.time = entry.time;
-    this.#remember();
+    // A cluster begins before anybody has said what time it is.
+    if (this.time > 0) this.timeline.note(this.time, this.revision);
   }
 
   #applyEffects(effects: Effects, time: number, nowMs: number): void {
@@ -131,11 +145,34 @@ export class Base {
       case "restored":
         this.versions.revision = meta.revision;
         this.versions.compactRevision = meta.revision;
-        return;
+        return this.members.forgetRemoved();
       case "alarmed":
         if (meta.on) this.alarms.add(meta.alarm);
         else this.alarms.delete(meta.alarm);
         return;
+      case "callerOwned":
+        return this.callers.open(meta.id, time, meta.owner);
+      case "authSet":
+        this.users.state = { enabled: meta.enabled, revision: meta.revision };
+        return;
+      case "userSet":
+        return this.users.setUser(meta.user);
+      case "userGone":
+        return this.users.deleteUser(meta.name);
+      case "roleSet":
+        return this.users.setRole(meta.role);
+      case "roleGone":
+        return this.users.deleteRole(meta.name);
+      case "memberSet":
+        return this.members.set(meta.member);
+      case "formatRaised":
+        return this.members.raise(meta.format);
+      case "voteDue":
+        return this.members.promise(meta.id);
+      case "tokenGiven": {
+        const { name, revision } = meta;
+        return this.users.giveToken(meta.digest, { name, revision, time, atMs: nowMs });
+      }
     }
   }
 
@@ -187,22 +224,30 @@ export class Base {
     };
   }
 
+  /** Whether nothing is left of what was compacted: a pin may hold some of it back. */
+  get settled(): boolean {
+    return this.versions.watchableFrom >= this.compactRevision;
+  }
+
   /** Removes versions that can no longer be read. */
   compactWork(): Generator<undefined, undefined> {
     return this.versions.compactWork(Math.min(this.compactRevision, ...this.#pins.keys()));
   }
 
   /** A checksum of what can be read at `revision`: equal on replicas that applied the same entries. */
-  hash(revision: number | undefined): Generator<undefined, HashResponse> | Failure {
+  hash(
+    revision: number | undefined,
+    withAuth = false,
+  ): Generator<undefined, HashResponse> | Failure {
     const refused = unreadable("" as Bytes, revision, this);
     if (refused !== undefined) return refused;
     const at = revision !== undefined && revision > 0 ? revision : this.revision;
-    return this.#pinned(at, this.#hashWork(at));
+    return this.#pinned(at, this.#hashWork(at, withAuth ? userHash(this.users) : 0));
   }
 
-  *#hashWork(at: number): Generator<undefined, HashResponse> {
+  *#hashWork(at: number, begin: number): Generator<undefined, HashResponse> {
     const compactRevision = this.compactRevision;
-    let hash = 0;
+    let hash = begin;
     yield* this.versions.walk("" as Bytes, undefined, at, (kv) => {
       const { key, value } = kv;
       hash = crc32c(value, crc32c(key, crc32c(describe(kv), hash)));
@@ -233,25 +278,14 @@ export class Base {
     return { revision, ids: yield* sortWork(this.leases.ids(), ascending) };
   }
 
-  /** Notes which revision was the newest when, for trimming by age. */
-  #remember(): void {
-    const last = this.#timeline.at(-1);
-    if (last !== undefined && this.time - last.time < TIMELINE_STEP_MS) return;
-    this.#timeline.push({ time: this.time, revision: this.revision });
-  }
-
   /**
    * The revision to compact to so that history is no older than `keepMs` and, if it holds more than `keepBytes`, is
    * halved; undefined if there is nothing to trim.
    */
   trimTarget(keepMs: number, keepBytes: number): number | undefined {
-    let target = 0;
-    while ((this.#timeline[1]?.time ?? Infinity) <= this.time - keepMs) {
-      target = (this.#timeline.shift() as { revision: number }).revision;
-    }
+    let target = this.timeline.passed(this.time - keepMs) ?? 0;
     // While a pin holds back what is already compacted, its bytes say nothing about the rest.
-    const settled = this.versions.watchableFrom >= this.compactRevision;
-    if (settled && this.versions.historyBytes > keepBytes) {
+    if (this.settled && this.versions.historyBytes > keepBytes) {
       const first = this.versions.seek(this.compactRevision + 1);
       const middle = first + ((this.versions.seek(this.revision + 1) - first) >> 1);
       target = Math.max(target, this.versions.change(middle)?.modRevision ?? 0);

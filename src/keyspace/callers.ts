@@ -16,6 +16,8 @@ export interface KeptReply {
 
 export interface Caller {
   readonly id: bigint;
+  /** The user who opened it and alone may use it while users are enabled; empty: opened without one. */
+  readonly owner: string;
   firstUnacked: number;
   /** The highest sequence with a record. */
   newest: number;
@@ -36,9 +38,10 @@ export class Callers {
   all(): Iterable<Caller> {
     return this.#byId.values();
   }
-  open(id: bigint, time: number): void {
+  open(id: bigint, time: number, owner = ""): void {
     this.#byId.set(id, {
       id,
+      owner,
       firstUnacked: 1,
       newest: 0,
       replies: new SlidingWindow(),

@@ -7,6 +7,8 @@
  */
 import type { Bytes } from "../base/bytes.ts";
 import type { AlarmKind, Reply, Request } from "../contract/requests.ts";
+import type { Role, User } from "./auth/users.ts";
+import type { MemberRecord, Membership } from "./members.ts";
 
 export type Change =
   | { readonly kind: "put"; readonly key: Bytes; readonly value: Bytes; readonly lease: bigint }
@@ -30,7 +32,27 @@ export type MetaChange =
   | { readonly kind: "compacted"; readonly revision: number }
   /** A restore: revisions and tokens go on far above whatever was handed out after the snapshot was taken. */
   | { readonly kind: "restored"; readonly revision: number }
-  | { readonly kind: "alarmed"; readonly alarm: AlarmKind; readonly on: boolean };
+  | { readonly kind: "alarmed"; readonly alarm: AlarmKind; readonly on: boolean }
+  /** A caller that only one user may use. */
+  | { readonly kind: "callerOwned"; readonly id: bigint; readonly owner: string }
+  | { readonly kind: "authSet"; readonly enabled: boolean; readonly revision: number }
+  | { readonly kind: "userSet"; readonly user: User }
+  | { readonly kind: "userGone"; readonly name: string }
+  | { readonly kind: "roleSet"; readonly role: Role }
+  | { readonly kind: "roleGone"; readonly name: string }
+  /** Where a member is found. */
+  | { readonly kind: "memberSet"; readonly member: MemberRecord }
+  /** What is written from here on is of this format: every member can read it. */
+  | { readonly kind: "formatRaised"; readonly format: number }
+  /** A learner votes as soon as it has caught up, whoever leads then. */
+  | { readonly kind: "voteDue"; readonly id: number }
+  /** A user shows a token with this SHA-256, given at that auth revision. */
+  | {
+      readonly kind: "tokenGiven";
+      readonly name: string;
+      readonly digest: Bytes;
+      readonly revision: number;
+    };
 
 /** One transaction's effects, in order. */
 export interface Effects {
@@ -39,11 +61,17 @@ export interface Effects {
   readonly meta: readonly MetaChange[];
 }
 
-/** One log entry: many transactions, one flush. */
-export interface Entry {
-  readonly index: number;
-  readonly term: number;
+/** What is logged of an entry: its index and term are the log's. */
+export interface Logged {
   /** Keyspace time at the end of the entry, ms since 1970. */
   readonly time: number;
   readonly transactions: readonly Effects[];
+}
+
+/** One log entry: many transactions, one flush. */
+export interface Entry extends Logged {
+  readonly index: number;
+  readonly term: number;
+  /** Who decides from here on, if the entry says. */
+  readonly membership?: Membership | undefined;
 }

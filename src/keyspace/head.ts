@@ -3,13 +3,16 @@
  *
  * Invariants: I1 a command's effects are added whole or not at all; a throw drops only its own. I2 a stamped command
  * that changed something carries its reply in the same effects; the same stamp again gets that reply. I3 an unknown
- * caller is refused, never created by being used. I4 base, overlay and request together stay within the quota.
+ * caller is refused, never created by being used. I4 base, overlay and request together stay within the quota. I5 nothing
+ * is evaluated for whoever may not ask for it in the state that it would be evaluated on.
  * Leaves out: when to seal, commit and answer (the replica).
  */
 import type { Bytes } from "../base/bytes.ts";
 import type { Failure } from "../base/errors.ts";
 import { asFailure, fail, failure, QuorateError } from "../base/errors.ts";
 import type { Prng } from "../base/prng.ts";
+import type { AuthOrder, Identity } from "../contract/auth.ts";
+import { NOBODY } from "../contract/auth.ts";
 import { resultText } from "../contract/commit-revision.ts";
 import { fireDue, prefixed } from "../contract/due.ts";
 import type { Procedure, ProcedureSet } from "../contract/procedure.ts";
@@ -25,9 +28,11 @@ import type {
   RunRequest,
 } from "../contract/requests.ts";
 import { Answered } from "./answered.ts";
+import { Authority, ownerOf } from "./auth/authority.ts";
+import { carriedOut } from "./auth/orders.ts";
 import type { Base } from "./base.ts";
 import type { Effects, MetaChange } from "./effects.ts";
-import { HeadReads, runProcedure } from "./head-run.ts";
+import { guarded, GuardedReads, HeadReads, runProcedure } from "./head-run.ts";
 import { metaBytes, Overlay, TRANSACTION_BYTES } from "./overlay.ts";
 import type { RangeSource } from "./range.ts";
 import { REPLY_BYTES_MAX } from "./reply-bytes.ts";
@@ -61,6 +66,16 @@ export interface Evaluation {
   readonly reply: Reply;
   /** Whether effects were added to the open entry. */
   readonly wrote: boolean;
+  /** The reply is that of the same command, sent before. */
+  readonly recalled?: boolean | undefined;
+}
+
+/** A command and who asks for it. */
+interface Asked {
+  readonly command: Command;
+  readonly caller: CallerStamp | undefined;
+  readonly time: number;
+  readonly identity: Identity;
 }
 
 /** What one command came to, before it is added. */
@@ -75,18 +90,20 @@ export class Head {
   readonly #procedures: ProcedureSet;
   readonly #answered = new Answered();
   #overlay: Overlay;
+  /** Who may do what at the head. */
+  #authority: Authority;
+  readonly procedureNames: readonly string[];
 
   constructor(base: Base, options: HeadOptions) {
     this.#base = base;
     this.#options = options;
     const fire = fireDue(options.procedures, prefixed) as Procedure<never, unknown>;
     this.#procedures = new Map([...options.procedures, [fire.name, fire]]);
+    this.procedureNames = [...this.#procedures.keys()].sort();
     this.#overlay = new Overlay(base);
+    this.#authority = authorityOf(this.#overlay);
   }
 
-  get procedureNames(): readonly string[] {
-    return [...this.#procedures.keys()].sort();
-  }
   get openCount(): number {
     return this.#overlay.openCount;
   }
@@ -108,17 +125,23 @@ export class Head {
   /** Leadership is lost: whatever is not committed was never evaluated. */
   rollback(): void {
     this.#overlay = new Overlay(this.#base);
+    this.#authority = authorityOf(this.#overlay);
     this.#answered.clear();
   }
 
-  /** Evaluates `command` at keyspace time `time`. */
-  evaluate(command: Command, caller: CallerStamp | undefined, time: number): Evaluation {
-    const known = caller === undefined ? undefined : this.#recall(caller);
-    if (known !== undefined) return { reply: known, wrote: false };
+  /** Evaluates `command` at keyspace time `time`, if `identity` may ask for it. */
+  evaluate(
+    command: Command,
+    caller: CallerStamp | undefined,
+    time: number,
+    identity: Identity = NOBODY,
+  ): Evaluation {
+    const known = caller === undefined ? undefined : this.#recall(caller, identity);
+    if (known !== undefined) return { reply: known, wrote: false, recalled: true };
     const overloaded = this.#overloaded();
     if (overloaded !== undefined)
       return { reply: { ok: false, failure: overloaded }, wrote: false };
-    const evaluation = this.#evaluateOnce(command, caller, time);
+    const evaluation = this.#evaluateOnce({ command, caller, time, identity });
     // Whatever left no record in the log must not take effect when a delayed copy of the command arrives.
     const recorded = evaluation.wrote && evaluation.reply.ok;
     if (caller === undefined || recorded) return evaluation;
@@ -143,12 +166,13 @@ export class Head {
     return { reply, wrote: true };
   }
 
-  #evaluateOnce(command: Command, caller: CallerStamp | undefined, time: number): Evaluation {
-    const refused = invalid(command);
+  #evaluateOnce(asked: Asked): Evaluation {
+    const { command, caller, identity } = asked;
+    const refused = invalid(command) ?? this.#authority.refuses(identity, command);
     if (refused !== undefined) return { reply: { ok: false, failure: refused }, wrote: false };
     const scratch = new Scratch(this.#overlay.layer, this.#overlay.revision + 1);
     try {
-      const outcome = this.#dispatch(command, scratch, time);
+      const outcome = this.#dispatch(asked, scratch);
       return this.#finish(command, caller, scratch, outcome);
     } catch (error) {
       const object = command.kind === "run" ? `procedure ${command.procedure}` : command.kind;
@@ -178,8 +202,14 @@ export class Head {
     return true;
   }
 
-  #recall(stamp: CallerStamp): Reply | undefined {
-    if (!this.#overlay.caller(stamp.id)) return { ok: false, failure: callerUnknown(stamp) };
+  /** Its stored answers are only for the user who opened the caller. */
+  #owned(id: bigint, identity: Identity): boolean {
+    const owner = this.#overlay.caller(id);
+    return owner !== undefined && this.#authority.owns(identity, owner);
+  }
+
+  #recall(stamp: CallerStamp, identity: Identity): Reply | undefined {
+    if (!this.#owned(stamp.id, identity)) return { ok: false, failure: callerUnknown(stamp) };
     const lowest = this.#answered.acknowledge(stamp, this.#base.callers.get(stamp.id));
     if (this.#answered.isNew(stamp)) return this.#beyondWindow(stamp);
     const known = this.#overlay.reply(stamp.id, stamp.sequence) ?? this.#answered.get(stamp);
@@ -271,7 +301,7 @@ export class Head {
     return revision > this.#base.revision ? this.#overlay.at(revision) : this.#base.at(revision);
   }
 
-  #dispatch(command: Command, scratch: Scratch, time: number): Outcome {
+  #dispatch({ command, identity, time }: Asked, scratch: Scratch): Outcome {
     switch (command.kind) {
       case "put":
         return { response: evaluatePut(this.#scope(scratch), command) };
@@ -280,7 +310,7 @@ export class Head {
       case "txn":
         return { response: evaluateTxn(this.#scope(scratch), command) };
       case "run":
-        return { response: this.#run(command, scratch, time) };
+        return { response: this.#run(command, scratch, time, identity) };
       case "leaseGrant":
         return this.#grant(command);
       case "leaseRevoke":
@@ -289,16 +319,20 @@ export class Head {
         return this.#revokeWithin(command.id, scratch);
       case "callerOpen":
         // Opening again must not forget the replies: an opening can be sent twice like anything else.
-        if (this.#overlay.caller(command.id))
-          return { response: { revision: this.#overlay.revision } };
-        return this.#meta({ kind: "callerOpened", id: command.id });
+        if (this.#overlay.caller(command.id) === undefined)
+          return this.#meta(opened(command.id, ownerOf(identity)));
+        this.#demandOwned(command.id, identity);
+        return { response: { revision: this.#overlay.revision } };
       case "callerClose":
+        if (this.#overlay.caller(command.id) !== undefined) this.#demandOwned(command.id, identity);
         this.#answered.forget(command.id);
         return this.#meta({ kind: "callerClosed", id: command.id });
       case "compact":
         return this.#compact(command);
       case "alarm":
         return this.#alarm(command);
+      case "auth":
+        return this.#auth(command.order);
       default:
         // Plain JavaScript can ask for anything; the replica must not stop for it.
         throw fail("INVALID", {
@@ -309,11 +343,28 @@ export class Head {
     }
   }
 
+  #demandOwned(id: bigint, identity: Identity): void {
+    if (this.#owned(id, identity)) return;
+    throw fail("PERMISSION_DENIED", {
+      object: `caller ${id.toString(16)}`,
+      what: "was opened by another user",
+      remedy: "Open a caller under another id.",
+    });
+  }
+
+  #auth(order: AuthOrder): Outcome {
+    const { users, revision } = this.#overlay;
+    const meta = carriedOut(users, order);
+    const last = meta.at(-1);
+    const authRevision = last?.kind === "authSet" ? last.revision : users.state.revision;
+    return { response: { revision, authRevision }, meta };
+  }
+
   #meta(change: MetaChange): Outcome {
     return { response: { revision: this.#overlay.revision }, meta: [change] };
   }
 
-  #run(command: RunRequest, scratch: Scratch, time: number): Response {
+  #run(command: RunRequest, scratch: Scratch, time: number, identity: Identity): Response {
     const procedure = this.#procedures.get(command.procedure);
     if (procedure === undefined) {
       throw new QuorateError(
@@ -324,19 +375,17 @@ export class Head {
         }),
       );
     }
-    const { result, writes } = runProcedure(
-      procedure,
-      command,
-      new HeadReads(scratch),
-      time,
-      this.#options.strict,
+    const reads = new GuardedReads(new HeadReads(scratch), (operation) =>
+      this.#authority.refuses(identity, operation),
     );
-    for (const write of writes) {
+    const { strict } = this.#options;
+    const run = guarded(reads, () => runProcedure(procedure, command, reads, time, strict));
+    for (const write of run.writes) {
       if (write.kind === "delete") scratch.delete(write.key);
       else this.#putFor(scratch, write.key, write.value, write.lease);
     }
     const revision = scratch.changes.length > 0 ? scratch.revision : this.#overlay.revision;
-    return { revision, result: resultText(result, revision, command.procedure) };
+    return { revision, result: resultText(run.result, revision, command.procedure) };
   }
 
   #putFor(scratch: Scratch, key: Bytes, value: Bytes, lease: bigint): void {
@@ -437,6 +486,14 @@ export class Head {
   }
 }
 
+function authorityOf(overlay: Overlay): Authority {
+  return new Authority(overlay.users, (id) => overlay.leaseKeys(id));
+}
+
+function opened(id: bigint, owner: string): MetaChange {
+  return owner === "" ? { kind: "callerOpened", id } : { kind: "callerOwned", id, owner };
+}
+
 /** What of the quota only new callers may use. */
 function callerReserve(quotaBytes: number): number {
   return Math.min(CALLER_RESERVE_BYTES, quotaBytes / 16);
@@ -452,6 +509,8 @@ function grows(command: Command, effects: Effects): boolean {
     case "txn":
     case "run":
       return effects.changes.some((change) => change.kind === "put");
+    case "auth":
+      return /^(add|grant)/.test(command.order.kind);
     default:
       return false;
   }

@@ -2,8 +2,11 @@
  * Keyspace time: what `tx.now` says.
  *
  * Invariants: I1 it never decreases and never stops. I2 while running it follows the monotonic clock, at most a tenth
- * faster or slower to approach the wall clock, so that a wall clock that jumps expires nothing. I3 it steps only when
- * a leadership begins, forward, by at most a day unless that is accepted by name.
+ * faster or slower to approach the wall clock, in a cluster the median of the voters', so that a wall clock that jumps
+ * expires nothing. I3 it steps only when a replica of one starts, a cluster is new, or a cluster leads again of which no
+ * member counted the time: then to what a majority of the wall clocks says; forward, by at most a day unless that is
+ * accepted by name. I4 a member goes on from the last time that was committed, by its own monotonic clock, so that a new
+ * leader's wall clock expires nothing.
  */
 import type { Failure } from "../base/errors.ts";
 import { failure } from "../base/errors.ts";
@@ -18,6 +21,8 @@ export class KeyspaceTime {
   #time: number;
   #monotonicMs: number;
   #wallMs: number;
+  /** Of the wall clock that it approaches over this member's. */
+  #aheadMs = 0;
 
   private constructor(time: number, monotonicMs: number, wallMs: number) {
     this.#time = time;
@@ -47,8 +52,36 @@ export class KeyspaceTime {
     return new KeyspaceTime(Math.max(lastMs, wallMs), monotonicMs, wallMs);
   }
 
+  /** Goes on from the last committed time, at a member that need not be who said it. */
+  static resume(lastMs: number, monotonicMs: number, wallMs: number): KeyspaceTime {
+    return new KeyspaceTime(lastMs, monotonicMs, wallMs);
+  }
+
+  /** Another member's time has been committed: goes on from there. */
+  follow(time: number, monotonicMs: number): void {
+    this.#time = time;
+    this.#monotonicMs = Math.max(this.#monotonicMs, monotonicMs);
+  }
+
+  /** The first time of a new cluster is its first leader's, whatever was counted before. */
+  begin(wallMs: number): void {
+    this.#time = Math.max(this.#time, wallMs);
+  }
+
+  /** Nobody counted the time since it was last committed; this is what a majority's clocks say. */
+  step(wallMs: number): void {
+    const by = wallMs - this.#time;
+    if (by > DISAGREEMENT_MS && by <= STEP_MAX_MS) this.#time = wallMs;
+  }
+
+  /** The wall clock that it approaches is that much ahead of this member's. */
+  lean(aheadMs: number): void {
+    this.#aheadMs = aheadMs;
+  }
+
   /** Moves on to the given instants and returns the time there. */
-  advance(monotonicMs: number, wallMs: number): number {
+  advance(monotonicMs: number, ownWallMs: number): number {
+    const wallMs = ownWallMs + this.#aheadMs;
     const elapsed = Math.max(0, monotonicMs - this.#monotonicMs);
     const behind = wallMs - (this.#time + elapsed);
     const slew = Math.max(-SLEW * elapsed, Math.min(SLEW * elapsed, behind));

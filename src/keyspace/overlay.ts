@@ -7,6 +7,8 @@
 import { assert } from "../base/assert.ts";
 import type { Bytes } from "../base/bytes.ts";
 import type { AlarmKind, KeyValue, Reply } from "../contract/requests.ts";
+import type { AuthState, AuthView, Role, User } from "./auth/users.ts";
+import { roleBytes, userBytes } from "./auth/users.ts";
 import type { Base } from "./base.ts";
 import type { Change, Effects, MetaChange } from "./effects.ts";
 import { Layer } from "./layer.ts";
@@ -38,13 +40,25 @@ class Latest<K, V> {
   drop(key: K, by: object): void {
     if (this.#values.get(key)?.by === by) this.#values.delete(key);
   }
+  /** `below`, with what is here in its place. */
+  *over<T extends V>(below: Iterable<T>, keyOf: (value: T) => K): Iterable<NonNullable<V>> {
+    for (const each of below) if (!this.#values.has(keyOf(each))) yield each as NonNullable<V>;
+    for (const { value } of this.#values.values())
+      if (value !== undefined && value !== null) yield value;
+  }
 }
 
 export class Overlay {
   readonly #base: Base;
   readonly layer: Layer;
   readonly #leases = new Latest<bigint, HeadLease | undefined>();
-  readonly #callers = new Latest<bigint, boolean>();
+  /** The owner of each; undefined: closed. */
+  readonly #callers = new Latest<bigint, string | undefined>();
+  readonly #users = new Latest<string, User | undefined>();
+  readonly #roles = new Latest<string, Role | undefined>();
+  readonly #auth = new Latest<"state", AuthState>();
+  /** Users and roles at the head. */
+  readonly users: AuthView;
   readonly #alarms = new Latest<AlarmKind, boolean>();
   #compact = 0;
   #marks: { readonly index: number; readonly mark: Mark }[] = [];
@@ -57,6 +71,22 @@ export class Overlay {
     this.#base = base;
     this.layer = new Layer(base);
     this.revision = base.revision;
+    this.users = this.#usersOver(base);
+  }
+
+  #usersOver({ users: below }: Base): AuthView {
+    const [auth, users, roles] = [this.#auth, this.#users, this.#roles];
+    const latest = <T>(own: { readonly value: T } | undefined, other: T): T =>
+      own === undefined ? other : own.value;
+    return {
+      get state() {
+        return latest(auth.get("state"), below.state);
+      },
+      user: (name) => latest(users.get(name), below.user(name)),
+      role: (name) => latest(roles.get(name), below.role(name)),
+      users: () => users.over(below.users(), ({ name }) => name),
+      roles: () => roles.over(below.roles(), ({ name }) => name),
+    };
   }
 
   get bytes(): number {
@@ -79,8 +109,10 @@ export class Overlay {
     }
     return [...keys].sort();
   }
-  caller(id: bigint): boolean {
-    return this.#callers.get(id)?.value ?? this.#base.callers.get(id) !== undefined;
+  /** The owner of a caller, if there is such a caller. */
+  caller(id: bigint): string | undefined {
+    const own = this.#callers.get(id);
+    return own === undefined ? this.#base.callers.get(id)?.owner : own.value;
   }
   /** Cost: proportional to what is uncommitted; only commands that are sent again ask. */
   reply(id: bigint, sequence: number): Reply | undefined {
@@ -137,9 +169,16 @@ export class Overlay {
       case "leaseRevoked":
         return this.#leases.set(meta.id, undefined, meta);
       case "callerOpened":
+        return this.#callers.set(meta.id, "", meta);
+      case "callerOwned":
+        return this.#callers.set(meta.id, meta.owner, meta);
       case "callerClosed":
-        return this.#callers.set(meta.id, meta.kind === "callerOpened", meta);
+        return this.#callers.set(meta.id, undefined, meta);
       case "replied":
+      case "memberSet":
+      case "formatRaised":
+      case "voteDue":
+      case "tokenGiven":
         return;
       case "alarmed":
         return this.#alarms.set(meta.alarm, meta.on, meta);
@@ -149,6 +188,23 @@ export class Overlay {
       case "restored":
         this.revision = meta.revision;
         return;
+      default:
+        return this.#addAuth(meta);
+    }
+  }
+
+  #addAuth(meta: AuthMeta): void {
+    switch (meta.kind) {
+      case "authSet":
+        return this.#auth.set("state", { enabled: meta.enabled, revision: meta.revision }, meta);
+      case "userSet":
+        return this.#users.set(meta.user.name, meta.user, meta);
+      case "userGone":
+        return this.#users.set(meta.name, undefined, meta);
+      case "roleSet":
+        return this.#roles.set(meta.role.name, meta.role, meta);
+      case "roleGone":
+        return this.#roles.set(meta.name, undefined, meta);
     }
   }
 
@@ -178,6 +234,7 @@ export class Overlay {
       case "leaseRevoked":
         return this.#leases.drop(meta.id, meta);
       case "callerOpened":
+      case "callerOwned":
       case "callerClosed":
         return this.#callers.drop(meta.id, meta);
       case "alarmed":
@@ -185,18 +242,55 @@ export class Overlay {
       case "replied":
       case "compacted":
       case "restored":
+      case "memberSet":
+      case "formatRaised":
+      case "voteDue":
+      case "tokenGiven":
         return;
+      case "authSet":
+        return this.#auth.drop("state", meta);
+      case "userSet":
+        return this.#users.drop(meta.user.name, meta);
+      case "userGone":
+        return this.#users.drop(meta.name, meta);
+      case "roleSet":
+        return this.#roles.drop(meta.role.name, meta);
+      case "roleGone":
+        return this.#roles.drop(meta.name, meta);
     }
   }
 }
+
+/** What changes users and roles. */
+type AuthMeta = Extract<
+  MetaChange,
+  { readonly kind: "authSet" | "userSet" | "userGone" | "roleSet" | "roleGone" }
+>;
 
 /** What one transaction occupies beside its changes. */
 export const TRANSACTION_BYTES = 64;
 
 /** What metadata occupies while it is uncommitted, counted as the base will count it, or more. */
 export function metaBytes(meta: MetaChange): number {
-  if (meta.kind === "replied") return 64 + replyBytes(meta.reply);
-  return meta.kind === "callerOpened" ? 192 : 64;
+  switch (meta.kind) {
+    case "replied":
+      return 64 + replyBytes(meta.reply);
+    case "callerOpened":
+      return 192;
+    case "callerOwned":
+      return 192 + 4 * meta.owner.length;
+    case "userSet":
+      return 64 + userBytes(meta.user);
+    case "roleSet":
+      return 64 + roleBytes(meta.role);
+    case "userGone":
+    case "roleGone":
+      return 64 + 4 * meta.name.length;
+    case "memberSet":
+      return 1_024;
+    default:
+      return 64;
+  }
 }
 
 export function changeBytes(change: Change): number {

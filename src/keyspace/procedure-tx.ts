@@ -31,6 +31,7 @@ export class ProcedureTx implements Tx {
   readonly #source: ReadSource;
   readonly #name: string;
   readonly #writes = new Map<Bytes, Write>();
+  readonly #deadlines = new Set<Bytes>();
   #reads = 0;
   #poisoned = false;
   readonly now: number;
@@ -46,6 +47,10 @@ export class ProcedureTx implements Tx {
   }
   get writes(): readonly Write[] {
     return [...this.#writes.values()];
+  }
+  /** Keys of deadlines that it set or took back, rather than wrote as keys. */
+  get deadlines(): ReadonlySet<Bytes> {
+    return this.#deadlines;
   }
   get commitRevision(): CommitRevision {
     return COMMIT_REVISION;
@@ -91,16 +96,27 @@ export class ProcedureTx implements Tx {
     this.#write({ kind: "delete", key });
   }
 
-  due<A>(atMs: number, object: string, procedure: Procedure<A, unknown>, args: A): void {
-    this.put(dueKey(atMs, object), dueValue(procedure, args, "" as Bytes));
+  due<A>(
+    atMs: number,
+    object: string,
+    procedure: Procedure<A, unknown>,
+    args: A,
+    prefix: Bytes = "" as Bytes,
+  ): void {
+    const key = dueKey(atMs, object);
+    this.put(key, dueValue(procedure, args, prefix));
+    this.#deadlines.add(key);
   }
 
   undue(atMs: number, object: string): void {
-    this.delete(dueKey(atMs, object));
+    const key = dueKey(atMs, object);
+    this.delete(key);
+    this.#deadlines.add(key);
   }
 
   #write(write: Write): void {
     if (this.#poisoned) throw new Suspension();
+    this.#deadlines.delete(write.key);
     if (write.key === "") {
       throw fail("INVALID", {
         object: this.#object(),

@@ -15,15 +15,19 @@ test("[WATCH-9] the ranges found for a key are those that contain it, through ad
         String.fromCharCode(97 + random.below(12)).repeat(1 + random.below(2)) as Bytes;
       const index = new RangeWatchers<Ranged>();
       const all: Ranged[] = [];
+      // Many at once are sorted in, few are looked at one by one.
+      const many = random.chance(1, 4) ? 400 : 2;
       for (let step = 0; step < 80; step++) {
-        if (random.chance(2, 3)) {
-          const range = { from: key(), until: random.chance(1, 6) ? undefined : key() };
-          all.push(range);
-          index.add(range);
-        } else {
-          const [removed] = all.splice(random.below(all.length), 1);
-          if (removed !== undefined) index.delete(removed);
-        }
+        const count = 1 + random.below(many);
+        if (random.chance(2, 3))
+          for (let at = 0; at < count && all.length < 2_000; at++) {
+            const range = { from: key(), until: random.chance(1, 6) ? undefined : key() };
+            all.push(range);
+            index.add(range);
+          }
+        else
+          for (const removed of all.splice(random.below(all.length + 1), count))
+            index.delete(removed);
         const at = key();
         const found = new Set<Ranged>();
         index.visit(at, (range) => void found.add(range));

@@ -8,6 +8,7 @@ import type { Prng } from "../base/prng.ts";
 import { prng } from "../base/prng.ts";
 import type { KeyValue } from "../contract/requests.ts";
 import { OPEN_END } from "../contract/requests.ts";
+import { userHash } from "./auth/show.ts";
 import { Base } from "./base.ts";
 import type { Change, Entry, MetaChange } from "./effects.ts";
 import { finish } from "./range.ts";
@@ -20,9 +21,24 @@ function entryOf(base: Base, changes: readonly Change[], meta: readonly MetaChan
   return {
     index: base.appliedIndex + 1,
     term: 1,
-    time: base.time + 0.25,
+    // Some of them more than a second apart: those are instants by which history is trimmed.
+    time: base.time + (base.appliedIndex % 5 === 0 ? 1_500 : 0.25),
     transactions: [{ revision, changes, meta }],
   };
+}
+
+function someUsers(random: Prng, base: Base): readonly MetaChange[] {
+  const name = random.pick(["ann", "Zo\u00eb"]);
+  const revision = base.users.state.revision + 1;
+  const user = { name, roles: ["r"], since: revision };
+  const permissions = [{ access: "read", key: "k1" as Bytes, end: OPEN_END }] as const;
+  const records: readonly MetaChange[] = [
+    { kind: "userSet", user: random.chance(1, 2) ? user : { ...user, password: "hash" } },
+    { kind: "userGone", name },
+    { kind: "roleSet", role: { name, permissions } },
+    { kind: "roleGone", name },
+  ];
+  return [random.pick(records), { kind: "authSet", enabled: random.chance(1, 2), revision }];
 }
 
 /** An entry of everything that state can consist of. */
@@ -44,7 +60,12 @@ function someEntry(random: Prng, base: Base): Entry {
     else meta.push({ kind: "leaseFenced", id });
   }
   if (random.chance(1, 6)) {
-    if (base.callers.get(id) === undefined) meta.push({ kind: "callerOpened", id });
+    if (base.callers.get(id) === undefined)
+      meta.push(
+        random.chance(1, 2)
+          ? { kind: "callerOpened", id }
+          : { kind: "callerOwned", id, owner: "ann" },
+      );
     else {
       const sequence = 1 + random.below(30);
       const reply = { ok: true, response: { revision: base.revision } } as const;
@@ -66,6 +87,7 @@ function someEntry(random: Prng, base: Base): Entry {
       revision: base.compactRevision + 1 + random.below(base.revision - base.compactRevision),
     });
   }
+  if (random.chance(1, 8)) meta.push(...someUsers(random, base));
   return entryOf(base, [...changes.values()], meta);
 }
 
@@ -113,6 +135,7 @@ function observed(base: Base): unknown {
       base.term,
       base.time,
       [...base.alarms],
+      [...base.timeline.instants],
     ],
     states: statesOf(base),
     watched: watched(base),
@@ -121,6 +144,7 @@ function observed(base: Base): unknown {
       const lease = base.leases.get(id);
       return [id, lease?.ttlMs, lease?.fenced, finish(base.leaseTimeToLive(id, true, 0)).keys];
     }),
+    auth: [base.users.state, userHash(base.users), base.users.bytes],
     callers: [...base.callers.all()].map((caller) => ({
       ...caller,
       replies: [...caller.replies.entries()],

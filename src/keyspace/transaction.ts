@@ -26,6 +26,7 @@ import type {
 import type { RangeSource } from "./range.ts";
 import { finish, rangeWork, scanEnd, unreadable } from "./range.ts";
 import type { Scratch } from "./scratch.ts";
+import { CHANGES_MAX } from "./scratch.ts";
 import { plain } from "./versions.ts";
 
 /** What evaluation needs to know of the head beside its keys. */
@@ -70,15 +71,24 @@ export function evaluateDelete(
   } else {
     scope.scratch.scan(request.key, scanEnd(request.end), (kv) => {
       found.push(kv);
-      return true;
+      return found.length <= CHANGES_MAX;
     });
   }
+  if (found.length > CHANGES_MAX) raise(tooManyToDelete(request));
   for (const kv of found) scope.scratch.delete(kv.key);
   return {
     revision: revisionOf(scope),
     deleted: found.length,
     prevKvs: request.prevKv === true ? found.map(plain) : [],
   };
+}
+
+function tooManyToDelete({ key }: DeleteRangeRequest): Failure {
+  return failure("TOO_LARGE", {
+    object: `range from key ${printable(key)}`,
+    what: `holds more than ${CHANGES_MAX} keys, the most that one transaction may change; none was deleted`,
+    remedy: `Go page by page: read ${CHANGES_MAX} keys (keys only, with that limit), delete from the first up to just behind the last, until none is left.`,
+  });
 }
 
 function planOf(scope: TransactionScope, txn: TxnRequest): Plan {

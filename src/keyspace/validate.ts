@@ -6,6 +6,7 @@ import type { Bytes } from "../base/bytes.ts";
 import { printable } from "../base/bytes.ts";
 import type { Failure } from "../base/errors.ts";
 import { failure } from "../base/errors.ts";
+import type { AuthOrder, KeyRange } from "../contract/auth.ts";
 import type {
   Command,
   PutRequest,
@@ -44,6 +45,18 @@ export function invalid(command: Command | RangeRequest): Failure | undefined {
     default:
       return undefined;
   }
+}
+
+const NUMBER_BYTES = 8;
+
+function orderBytes(order: AuthOrder): number {
+  let bytes = 0;
+  for (const value of Object.values(order) as readonly (string | number | KeyRange)[]) {
+    if (typeof value === "number") bytes += NUMBER_BYTES;
+    else if (typeof value === "string") bytes += value.length;
+    else bytes += value.key.length + (value.end?.length ?? 0);
+  }
+  return bytes;
 }
 
 function noKey(): Failure {
@@ -175,6 +188,8 @@ function requestBytes(request: Command | RangeRequest): number {
     case "deleteRange":
     case "range":
       return request.key.length + (request.end?.length ?? 0);
+    case "auth":
+      return orderBytes(request.order);
     default:
       return 0;
   }

@@ -394,3 +394,60 @@ test("[WATCH-8] an empty range is refused at delivery, not when opened", () => {
   deliverAll(hub);
   assert.deepEqual(heard(), [undefined, "INVALID"]);
 });
+
+test("[WATCH-10] the same is given as the same object to those who ask for the same from the same place (four watches)", () => {
+  const base = new Base();
+  const hub = new WatchHub(base, () => {});
+  const [one, two] = [1, 2].map(() => watching(hub, { key: "a" as Bytes }));
+  const before = watching(hub, { key: "a" as Bytes, prevKv: true });
+  const other = watching(hub, { key: "a" as Bytes, without: "put" });
+  deliverAll(hub);
+  for (const value of ["1", "2"]) {
+    commit(base, [put("a", value)]);
+    deliverAll(hub);
+  }
+  assert.equal(one?.batches.length, 2);
+  for (const [at, batch] of one.batches.entries()) assert.equal(two?.batches[at], batch);
+  assert.notEqual(before.batches[1], one.batches[1]);
+  assert.equal(before.events[1]?.prevKv?.value, "1");
+  assert.equal(other.events.length, 0);
+  two?.handle?.cancel();
+  const late = watching(hub, { key: "a" as Bytes, startRevision: 3 });
+  commit(base, [gone("a")]);
+  deliverAll(hub);
+  assert.deepEqual(
+    late.events.map(({ kind }) => kind),
+    ["put", "delete"],
+  );
+  assert.deepEqual(
+    one.events.map(({ kind }) => kind),
+    ["put", "put", "delete"],
+  );
+});
+
+test("[WATCH-11] many watches begin, and are taken out, in parts: a delivery does a part of it (5,000 watches)", () => {
+  const base = new Base();
+  const hub = new WatchHub(base, () => {});
+  const total = 5_000;
+  const all = Array.from({ length: total }, (_, at) =>
+    at % 2 === 0
+      ? watching(hub, { key: `k${at}` as Bytes })
+      : watching(hub, { key: `k${at}` as Bytes, end: `k${at}0` as Bytes }),
+  );
+  const started = (): number => all.filter(({ startedAt }) => startedAt !== undefined).length;
+  for (let before = 0; hub.deliver(); before = started())
+    assert.ok(started() - before <= 600, `${started() - before} began at once`);
+  assert.equal(started(), total);
+  for (const { handle } of all) handle?.cancel();
+  assert.equal(hub.count, 0);
+  let deliveries = 1;
+  commit(base, [put("k1")]);
+  while (hub.deliver()) deliveries++;
+  assert.ok(deliveries > 3, `${deliveries} deliveries`);
+  // What is gone does not stand in the way of those who come.
+  const late = watching(hub, { key: "k1" as Bytes });
+  commit(base, [put("k1")]);
+  deliverAll(hub);
+  assert.deepEqual([late.events.length, hub.count], [1, 1]);
+  assert.ok(all.every(({ events }) => events.length === 0));
+});

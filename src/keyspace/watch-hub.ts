@@ -21,6 +21,8 @@ import { plain } from "./versions.ts";
 export interface WatchSink {
   /** The watch stands at `revision`: called once, first. */
   started(revision: number): void;
+  /** Asked before a batch is made; false holds the watch until `resume()`. Absent: as `batch` said last. */
+  room?(): boolean;
   /** False: hold further batches until `resume()`. */
   batch(batch: WatchBatch): boolean;
   /** Over, with COMPACTED, SLOW_CONSUMER, SHUTDOWN or the failure of an argument; called once, last. */
@@ -35,44 +37,109 @@ export interface WatchHandle {
   cancel(): void;
 }
 
+/** A watch of this process. */
+export interface HubHandle extends WatchHandle {
+  /** Whether it has been given everything that deliveries have looked at. */
+  complete(): boolean;
+}
+
 /** Changes looked at for one watch before the others get their turn. */
 const TURN_CHANGES = 2_048;
 /** What one delivery does for all watches together: changes looked at, and half KiBs handed out. */
 const DELIVERY_WORK = 4_096;
+/** What the beginning of a watch counts for, and its end. */
+const START_WORK = 8;
+const END_WORK = 4;
 const WORK_BYTES_BITS = 9;
 /** Changes for which one delivery finds the watches that they concern; it ends with the revision that passes this. */
 const DELIVERY_MARKED = 4_096;
 /** Size from which a batch is closed, and at which a revision is split for watches that allow it. */
 const BATCH_BYTES = 1.5 * (1 << 20);
 
-interface Watcher {
+/** What is kept for others of an audience. */
+const SHARED_BYTES: number = 64 << 10;
+
+/**
+ * Watches that ask for the same: what one of them was given is given to the others that stand where it stood, as the same
+ * object, so that it is made once and encoded once.
+ */
+interface Audience {
+  readonly name: string;
+  watchers: number;
+  /** What the last of them was given, from `next` to `batch.revision`. */
+  given:
+    | {
+        readonly next: number;
+        readonly compacted: number;
+        readonly bytes: number;
+        readonly batch: WatchBatch;
+      }
+    | undefined;
+}
+
+/** One watch. A class, and its own handle, because there may be very many. */
+class Watcher implements HubHandle {
+  readonly #hub: WatchHub;
   readonly request: WatchRequest;
-  /** The bounds as the index of ranges wants them. */
-  readonly from: Bytes;
+  /** The end as the index of ranges wants it. */
   readonly until: Bytes | undefined;
   readonly sink: WatchSink;
+  /** Undefined: nobody else watches its key. */
+  audience: Audience | undefined;
   /** Next revision to look at. */
   next: number;
   /** Events of `next` already sent, when a revision was split. */
-  sentOfNext: number;
-  started: boolean;
-  held: boolean;
-  behind: boolean;
+  sentOfNext = 0;
+  started = false;
+  held = false;
+  behind = true;
   /** Its start was readable, so what it has missed since was missed by being slow. */
   followed: boolean;
-  wantsProgress: boolean;
-  over: boolean;
+  wantsProgress = false;
+  over = false;
+
+  constructor(hub: WatchHub, request: WatchRequest, sink: WatchSink, revision: number) {
+    const start = request.startRevision ?? 0;
+    this.#hub = hub;
+    this.request = request;
+    this.until = request.end === undefined ? undefined : scanEnd(request.end);
+    this.sink = sink;
+    this.next = start > 0 ? start : revision + 1;
+    this.followed = start <= 0;
+  }
+  /** Its beginning as the index of ranges wants it. */
+  get from(): Bytes {
+    return this.request.key;
+  }
+  resume(): void {
+    this.#hub.resume(this);
+  }
+  progress(): void {
+    this.#hub.progress(this);
+  }
+  complete(): boolean {
+    return this.started && !this.behind;
+  }
+  cancel(): void {
+    this.#hub.cancel(this);
+  }
 }
 
 export class WatchHub {
   readonly #base: Base;
-  readonly #byKey = new Map<Bytes, Set<Watcher>>();
+  /** Most keys that are watched at all have one watch. */
+  readonly #byKey = new Map<Bytes, Watcher | Set<Watcher>>();
   readonly #ranges = new RangeWatchers<Watcher>();
   /** Watchers that have something to do at the next delivery. */
   readonly #pending = new Set<Watcher>();
   readonly #held = new Set<Watcher>();
+  /** They are over, and still to be taken out: many may end at once, with their connection. */
+  readonly #gone: Watcher[] = [];
+  readonly #audiences = new Map<string, Audience>();
   /** Up to this revision it has been found which watches the changes concern. */
   #marked: number;
+  /** What the history's edges came to when held watches were last looked at. */
+  #lookedForPassed = 0;
   #work = 0;
   #count = 0;
   /** Called when a delivery is needed though nothing was applied. */
@@ -88,48 +155,39 @@ export class WatchHub {
     return this.#count;
   }
 
-  open(request: WatchRequest, sink: WatchSink): WatchHandle {
-    const start = request.startRevision ?? 0;
-    const watcher: Watcher = {
-      request,
-      from: request.key,
-      until: request.end === undefined ? undefined : scanEnd(request.end),
-      sink,
-      next: start > 0 ? start : this.#base.revision + 1,
-      sentOfNext: 0,
-      started: false,
-      held: false,
-      behind: true,
-      followed: start <= 0,
-      wantsProgress: false,
-      over: false,
-    };
+  open(request: WatchRequest, sink: WatchSink): HubHandle {
+    const watcher = new Watcher(this, request, sink, this.#base.revision);
     this.#register(watcher);
     this.#schedule(watcher);
-    return {
-      resume: () => {
-        watcher.held = false;
-        this.#held.delete(watcher);
-        this.#schedule(watcher);
-      },
-      progress: () => {
-        watcher.wantsProgress = true;
-        this.#schedule(watcher);
-      },
-      cancel: () => this.#remove(watcher),
-    };
+    return watcher;
+  }
+
+  /** For the watch. */
+  resume(watcher: Watcher): void {
+    watcher.held = false;
+    this.#held.delete(watcher);
+    this.#schedule(watcher);
+  }
+
+  /** For the watch. */
+  progress(watcher: Watcher): void {
+    watcher.wantsProgress = true;
+    this.#schedule(watcher);
+  }
+
+  /** For the watch. */
+  cancel(watcher: Watcher): void {
+    this.#remove(watcher);
   }
 
   /** Ends all watches with `reason`. */
   endAll(reason: Failure): void {
-    const all = [...this.#ranges, ...[...this.#byKey.values()].flatMap((set) => [...set])];
-    for (const watcher of all) this.#end(watcher, reason);
+    for (const watcher of this.#all()) this.#end(watcher, reason);
   }
 
   /** Sends progress to every watch that asked for it and has nothing outstanding. */
   progressAll(): void {
-    const all = [...this.#ranges, ...[...this.#byKey.values()].flatMap((set) => [...set])];
-    for (const watcher of all) {
+    for (const watcher of this.#all()) {
       if (watcher.request.progress !== true) continue;
       watcher.wantsProgress = true;
       this.#pending.add(watcher);
@@ -153,11 +211,23 @@ export class WatchHub {
       this.#work++;
       this.#turn(watcher);
     }
-    return this.#pending.size > 0 || this.#marked < this.#base.revision;
+    this.#takeOut();
+    return this.#pending.size + this.#gone.length > 0 || this.#marked < this.#base.revision;
+  }
+
+  /** What is left of the work of one delivery, and a part of it at least. */
+  #takeOut(): void {
+    const until = Math.max(DELIVERY_WORK, this.#work + DELIVERY_WORK / 4);
+    for (; this.#work < until && this.#gone.length > 0; this.#work += END_WORK)
+      this.#forget(this.#gone.pop() as Watcher);
   }
 
   /** Ends the held watches that the history has left behind: nobody might ever resume them. */
   #endPassed(): void {
+    const { compactRevision, watchableFrom } = this.#base.versions;
+    // Both only grow; who is held later is looked at then.
+    if (compactRevision + watchableFrom === this.#lookedForPassed) return;
+    this.#lookedForPassed = compactRevision + watchableFrom;
     for (const watcher of this.#held) {
       if (watcher.behind && this.#missed(watcher))
         this.#end(watcher, passed(watcher, this.#base.compactRevision));
@@ -176,16 +246,33 @@ export class WatchHub {
     this.#wake();
   }
 
+  #audience({ key, end, without, prevKv, fragment }: WatchRequest): Audience {
+    const how = `${without ?? ""} ${prevKv === true} ${fragment === true}`;
+    const name = `${how} ${end === undefined ? "" : `${end.length} ${end}`} ${key}`;
+    const known = this.#audiences.get(name) ?? { name, watchers: 0, given: undefined };
+    known.watchers++;
+    this.#audiences.set(name, known);
+    return known;
+  }
+
   #register(watcher: Watcher): void {
     this.#count++;
-    if (watcher.request.end !== undefined) {
-      this.#ranges.add(watcher);
-      return;
+    const { request } = watcher;
+    const same = request.end === undefined ? this.#byKey.get(request.key) : undefined;
+    if (request.end !== undefined) this.#ranges.add(watcher);
+    else if (same === undefined) return void this.#byKey.set(request.key, watcher);
+    else if (same instanceof Set) same.add(watcher);
+    else {
+      same.audience = this.#audience(same.request);
+      this.#byKey.set(request.key, new Set([same, watcher]));
     }
-    const key = watcher.request.key;
-    const same = this.#byKey.get(key);
-    if (same === undefined) this.#byKey.set(key, new Set([watcher]));
-    else same.add(watcher);
+    watcher.audience = this.#audience(request);
+  }
+
+  /** All watches, of ranges first. */
+  #all(): readonly Watcher[] {
+    const ofKeys = [...this.#byKey.values()].flatMap((same) => [...each(same)]);
+    return [...this.#ranges, ...ofKeys].filter(({ over }) => !over);
   }
 
   #remove(watcher: Watcher): void {
@@ -194,9 +281,18 @@ export class WatchHub {
     this.#count--;
     this.#pending.delete(watcher);
     this.#held.delete(watcher);
+    this.#gone.push(watcher);
+    this.#wake();
+  }
+
+  #forget(watcher: Watcher): void {
+    const { audience } = watcher;
+    if (audience !== undefined && --audience.watchers === 0) this.#audiences.delete(audience.name);
     this.#ranges.delete(watcher);
-    const same = this.#byKey.get(watcher.request.key);
-    if (same?.delete(watcher) === true && same.size === 0) this.#byKey.delete(watcher.request.key);
+    const { key } = watcher.request;
+    const same = this.#byKey.get(key);
+    const last = same instanceof Set ? same.delete(watcher) && same.size === 0 : same === watcher;
+    if (last) this.#byKey.delete(key);
   }
 
   #end(watcher: Watcher, reason: Failure): void {
@@ -217,8 +313,9 @@ export class WatchHub {
       if (change === undefined) break;
       if (at - first >= DELIVERY_MARKED && change.modRevision > this.#marked) return;
       this.#marked = change.modRevision;
-      for (const watcher of this.#byKey.get(change.key) ?? [])
-        this.#touch(watcher, change.modRevision);
+      const same = this.#byKey.get(change.key);
+      if (same !== undefined)
+        for (const watcher of each(same)) this.#touch(watcher, change.modRevision);
       this.#ranges.visit(change.key, (watcher) => this.#touch(watcher, change.modRevision));
     }
     this.#marked = this.#base.revision;
@@ -226,15 +323,14 @@ export class WatchHub {
 
   /** Compaction has overtaken delivery: nobody knows any more whom the lost changes concerned. */
   #touchAll(revision: number): void {
-    const exact = [...this.#byKey.values()].flatMap((set) => [...set]);
-    for (const watcher of [...this.#ranges, ...exact]) {
+    for (const watcher of this.#all()) {
       if (watcher.next <= this.#base.revision)
         this.#touch(watcher, Math.max(revision, watcher.next));
     }
   }
 
   #touch(watcher: Watcher, revision: number): void {
-    if (watcher.behind || revision < watcher.next) return;
+    if (watcher.over || watcher.behind || revision < watcher.next) return;
     watcher.behind = true;
     watcher.next = revision;
     this.#pending.add(watcher);
@@ -243,6 +339,11 @@ export class WatchHub {
   #turn(watcher: Watcher): void {
     if (!watcher.started && !this.#start(watcher)) return;
     if (watcher.held) return;
+    if (watcher.sink.room?.() === false) {
+      if (watcher.behind && this.#missed(watcher))
+        return this.#end(watcher, passed(watcher, this.#base.compactRevision));
+      return this.#hold(watcher);
+    }
     if (watcher.behind && !this.#catchUp(watcher)) return;
     if (watcher.wantsProgress && !watcher.behind && !watcher.over) {
       if (this.#marked < this.#base.revision) {
@@ -271,6 +372,7 @@ export class WatchHub {
       return false;
     }
     watcher.started = true;
+    this.#work += START_WORK;
     watcher.sink.started(this.#base.revision);
     return !watcher.over;
   }
@@ -283,6 +385,18 @@ export class WatchHub {
       return false;
     }
     watcher.followed = true;
+    const { audience } = watcher;
+    const given = audience?.given;
+    if (
+      given?.next === watcher.next &&
+      given.batch.revision === this.#base.revision &&
+      given.compacted === compacted &&
+      watcher.sentOfNext === 0
+    ) {
+      this.#work += given.bytes >> WORK_BYTES_BITS;
+      return this.#caughtUp(watcher, given.batch);
+    }
+    const from = watcher.sentOfNext === 0 ? watcher.next : undefined;
     const own = this.#ownChanges(watcher);
     const changeAt = (at: number): Version | undefined =>
       own === undefined ? this.#base.change(at) : own[at];
@@ -304,22 +418,27 @@ export class WatchHub {
         looked <= watcher.sentOfNext
       )
         continue;
-      events.push(eventOf(watcher.request, change, compacted));
-      bytes += change.bytes;
-      this.#work += change.bytes >> WORK_BYTES_BITS;
+      const event = eventOf(watcher.request, change, compacted);
+      events.push(event);
+      const size = change.bytes + (event.prevKv?.value.length ?? 0);
+      bytes += size;
+      this.#work += size >> WORK_BYTES_BITS;
       if (watcher.request.fragment === true && bytes >= BATCH_BYTES) {
         return this.#fragment(watcher, events, change.modRevision, at);
       }
     }
+    const batch: WatchBatch = { revision: this.#base.revision, events, partial: false };
+    const isShared = audience !== undefined && audience.watchers > 1;
+    if (from !== undefined && isShared && bytes <= SHARED_BYTES)
+      audience.given = { next: from, compacted, bytes, batch };
+    return this.#caughtUp(watcher, batch);
+  }
+
+  #caughtUp(watcher: Watcher, batch: WatchBatch): boolean {
     watcher.behind = false;
     watcher.sentOfNext = 0;
-    const future = watcher.next > this.#base.revision;
-    if (!future) watcher.next = this.#base.revision + 1;
-    if (future && events.length === 0) return true;
-    return (
-      events.length === 0 ||
-      this.#send(watcher, { revision: this.#base.revision, events, partial: false })
-    );
+    if (watcher.next <= batch.revision) watcher.next = batch.revision + 1;
+    return batch.events.length === 0 || this.#send(watcher, batch);
   }
 
   /**
@@ -365,12 +484,20 @@ export class WatchHub {
 
   #send(watcher: Watcher, batch: WatchBatch): boolean {
     if (watcher.sink.batch(batch)) return true;
-    if (watcher.over) return false;
+    if (!watcher.over) this.#hold(watcher);
+    return false;
+  }
+
+  #hold(watcher: Watcher): void {
     watcher.held = true;
     this.#held.add(watcher);
     this.#pending.delete(watcher);
-    return false;
   }
+}
+
+/** The one, or those of the set. */
+function each(same: Watcher | Set<Watcher>): Iterable<Watcher> {
+  return same instanceof Set ? same : [same];
 }
 
 function within(request: WatchRequest, key: Bytes): boolean {

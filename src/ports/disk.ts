@@ -8,6 +8,8 @@
  * (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
  */
 
+import type { ByteStream, StreamHandler } from "./network.ts";
+
 /** How a file is opened. */
 export interface OpenOptions {
   /** `create` fails if the file exists. */
@@ -38,6 +40,9 @@ export interface DirectoryHolder {
 export interface DirectoryLock {
   /** Says to others where this process can be reached. */
   announce(url: string): Promise<void>;
+  /** Gives `attach` the streams of the machine's other processes that reach for the directory, also those that wait. */
+  accept(attach: (stream: ByteStream) => StreamHandler): void;
+  /** Lets another process take it. Streams stay open. */
   release(): Promise<void>;
 }
 

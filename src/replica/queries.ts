@@ -3,6 +3,7 @@ import type { Failure } from "../base/errors.ts";
 import { failure } from "../base/errors.ts";
 import type { Query, Request, Response } from "../contract/requests.ts";
 import type { Base } from "../keyspace/base.ts";
+import { shown } from "../keyspace/auth/show.ts";
 import { invalid } from "../keyspace/validate.ts";
 
 const QUERIES: ReadonlySet<Request["kind"]> = new Set([
@@ -12,13 +13,23 @@ const QUERIES: ReadonlySet<Request["kind"]> = new Set([
   "leaseKeepAlive",
   "hash",
   "status",
+  "authShow",
 ]);
 
 export function isQuery(request: Request): request is Query {
   return QUERIES.has(request.kind);
 }
 
-/** The answer, a piece of long work that gives it, or why there is none. `status` is the driver's. */
+/** Whether a query is answered from this member's own state, which may be behind: it asks for no more, or looks at the member. */
+export function isLocal(query: Query, leads: boolean): boolean {
+  if (query.kind === "range") return query.consistency === "serializable";
+  return !leads && (query.kind === "hash" || query.kind === "status");
+}
+
+/**
+ * The answer, a piece of long work that gives it, or why there is none. `status` is the driver's. Whether it may be given
+ * has been asked before.
+ */
 export function answer(
   base: Base,
   query: Exclude<Query, { readonly kind: "status" }>,
@@ -34,7 +45,11 @@ export function answer(
       return worked(base.range(query));
     }
     case "hash":
-      return worked(base.hash(query.revision));
+      return worked(base.hash(query.revision, query.withAuth));
+    case "authShow": {
+      const found = shown(base.users, query, base.revision);
+      return "code" in found ? { failure: found } : { response: found };
+    }
     case "leases":
       return { work: base.leaseIds() };
     case "leaseTimeToLive":

@@ -1,280 +1,478 @@
 /**
- * A replica: consensus, keyspace and log joined into one deterministic machine, `step(input, now) → outputs`.
+ * A replica: the Raft machine and the keyspace joined into one deterministic machine, `step(input, now) → outputs`. A
+ * replica of one is a cluster of one.
  *
  * Invariants (the reply rule): I1 an answer is released when the newest entry that its evaluation could have read is
  * committed. I2 if it wrote nothing, leadership was also confirmed by a check begun after the evaluation. I3 a leader
  * evaluates nothing before the first entry of its own term is applied. I4 when leadership is lost, what was not
  * committed is rolled back and its commands are answered LEADER_CHANGED (they may yet commit) or NOT_LEADER.
- * Source: Ongaro's dissertation §3, §6.3–6.4. Leaves out: I/O and time (the driver), who votes (`consensus.ts`).
+ * And: I5 an evaluated entry is never refused by the log: it is closed before a change of members or a transfer is asked
+ * for, and while leadership is being handed over nothing is evaluated. I6 what is committed is applied by the same code
+ * everywhere; only who evaluated it need not read it back.
+ * Source: Ongaro's dissertation §3, §6.3–6.4. Leaves out: I/O and time (the driver), who votes (the Raft machine).
  */
-import { assert } from "../base/assert.ts";
-import type { Failure } from "../base/errors.ts";
-import { failure } from "../base/errors.ts";
+import { assert, must } from "../base/assert.ts";
+import { ByteWriter } from "../base/codec.ts";
+import type { Identity } from "../contract/auth.ts";
+import { NOBODY } from "../contract/auth.ts";
+import { TELLS_CLOCKS } from "../contract/formats.ts";
 import type { CallerStamp, Command, Query, Reply, Request } from "../contract/requests.ts";
 import type { Base } from "../keyspace/base.ts";
-import type { Entry } from "../keyspace/effects.ts";
-import { loggedTime } from "../keyspace/entry-codec.ts";
-import type { Head } from "../keyspace/head.ts";
-import type { KeyspaceTime } from "../keyspace/keyspace-time.ts";
-import type { Consensus, ConsensusOutput } from "./consensus.ts";
+import type { Entry, MetaChange } from "../keyspace/effects.ts";
+import { encodeEntry, loggedTime } from "../keyspace/entry-codec.ts";
+import { Head } from "../keyspace/head.ts";
+import type { RaftInput, Ready, Standing } from "../protocols/agreement/raft/inputs.ts";
+import type {
+  Entry as RaftEntry,
+  MemberId,
+  Message,
+} from "../protocols/agreement/raft/messages.ts";
+import { NOBODY as NO_MEMBER } from "../protocols/agreement/raft/messages.ts";
+import type { Raft } from "../protocols/agreement/raft/raft.ts";
+import { Answers } from "./answers.ts";
+import { Clocks } from "./clocks.ts";
+import { keyspaceEntry } from "./entries.ts";
+import type { LeaderHint } from "./failures.ts";
+import { leaderChanged, notLeader } from "./failures.ts";
+import type { Now, ReplicaInput, ReplicaOutput, ReplicaParts } from "./inputs.ts";
+import { LogTail } from "./log-tail.ts";
 import { maintain } from "./maintenance.ts";
-import { isQuery } from "./queries.ts";
+import type { Shown } from "./members.ts";
+import { changeOf, commonFormat, unrecorded } from "./members.ts";
+import { carryOutOrder, Orders } from "./orders.ts";
+import { Promises } from "./promises.ts";
+import { isLocal, isQuery } from "./queries.ts";
+import type { ReplicaRules } from "./rules.ts";
+import { REPLICA_RULES } from "./rules.ts";
 
-/** The instant of a step, by this process's clocks. */
-export interface Now {
-  readonly monotonicMs: number;
-  readonly wallMs: number;
-}
-
-export type ReplicaInput =
-  | { readonly kind: "start" }
-  | {
-      readonly kind: "request";
-      readonly id: number;
-      readonly request: Request;
-      readonly caller: CallerStamp | undefined;
-    }
-  /** The log is free: close the open entry, if there is anything in it. */
-  | { readonly kind: "seal" }
-  | { readonly kind: "flushed"; readonly index: number }
-  | { readonly kind: "consensus"; readonly output: ConsensusOutput }
-  | { readonly kind: "tick" };
-
-export type ReplicaOutput =
-  /** Write this entry to the log; say `flushed` when it is stable. */
-  | { readonly kind: "append"; readonly entry: Entry }
-  | { readonly kind: "reply"; readonly id: number; readonly reply: Reply }
-  /** Answer this query from the base, in slices. */
-  | { readonly kind: "query"; readonly id: number; readonly request: Query }
-  /** Committed state moved on: watches have something to read. */
-  | { readonly kind: "applied"; readonly index: number }
-  | { readonly kind: "ready" };
-
-/** How long what the replica keeps by itself is kept. */
-export interface Retention {
-  readonly historyMs: number;
-  readonly historyBytes: number;
-  readonly callerIdleMs: number;
-}
-
-interface Waiting {
-  readonly id: number;
-  readonly reply: Reply;
-  /** Released once this entry is committed. */
-  readonly index: number;
-  /** And once this read is confirmed; 0: it wrote, so its own commit proves leadership. */
-  readonly read: number;
-  readonly wrote: boolean;
-}
-
-export interface ReplicaParts {
-  readonly base: Base;
-  readonly head: Head;
-  readonly consensus: Consensus;
-  readonly time: KeyspaceTime;
-  readonly retention: Retention;
-}
+const NO_DATA = new Uint8Array(0);
 
 export class Replica {
   readonly #parts: ReplicaParts;
+  readonly #rules: ReplicaRules;
+  readonly #raft: Raft;
+  readonly #tail: LogTail;
+  #base: Base;
+  #head: Head;
   #now: Now = { monotonicMs: 0, wallMs: 0 };
   #outputs: ReplicaOutput[] = [];
-  #waiting: Waiting[] = [];
-  readonly #queries: { readonly id: number; readonly request: Query; readonly read: number }[] = [];
-  /** Sealed and not yet applied, oldest first. */
+  readonly #answers = new Answers();
+  readonly #orders = new Orders();
+  readonly #promises = new Promises();
+  readonly #clocks = new Clocks();
+  /** No other member has led since this one was started: perhaps nobody has counted the time. */
+  #isCold = true;
+  readonly #writer = new ByteWriter(64 << 10);
+  /** Evaluated here, sealed and not yet applied, oldest first. */
   #sealed: Entry[] = [];
-  #lastIndex: number;
-  #term: number;
-  #leading = false;
-  /** Index of the first entry of the own term; nothing is evaluated before it is applied. */
-  #firstOfTerm = Infinity;
+  /** Index of the newest entry that was sealed here or applied. */
+  #newest: number;
+  /** Committed and handed over by the Raft machine, to be applied. */
+  #committed: readonly RaftEntry[] = [];
+  #standing: Standing;
+  /** State that came as a snapshot and waits for the machine to put it in the log's place. */
+  #incoming: { readonly index: number; readonly base: Base } | undefined;
+  readonly #shown = new Map<MemberId, Shown>();
+  #toldMembers = -1;
   #reads = 0;
-  #confirmed = 0;
   #time = 0;
 
-  constructor(parts: ReplicaParts) {
+  constructor(parts: ReplicaParts, rules: ReplicaRules = REPLICA_RULES) {
     this.#parts = parts;
-    this.#lastIndex = parts.base.appliedIndex;
-    this.#term = parts.base.term;
+    this.#rules = rules;
+    this.#raft = parts.raft;
+    this.#base = parts.base;
+    this.#head = new Head(parts.base, parts.head);
+    this.#newest = parts.base.appliedIndex;
+    this.#tail = new LogTail(parts.raft, parts.tailBytes);
+    this.#standing = { role: "follower", term: parts.raft.term, leader: 0 };
   }
 
-  get leading(): boolean {
-    return this.#leading && this.#parts.base.appliedIndex >= this.#firstOfTerm;
+  get base(): Base {
+    return this.#base;
   }
-  get term(): number {
-    return this.#term;
+  get raft(): Raft {
+    return this.#raft;
+  }
+  get procedureNames(): readonly string[] {
+    return this.#head.procedureNames;
+  }
+  /** It leads, and the first entry of its term is applied. */
+  get leading(): boolean {
+    if (this.#standing.role !== "leader") return false;
+    return this.#base.appliedIndex >= this.#raft.termStart || !this.#rules.waitsForOwnTerm;
   }
   /** Whether sealing would give an entry. */
   get open(): boolean {
-    return this.#leading && this.#parts.head.openCount > 0;
+    return this.#head.openCount > 0 && this.#standing.role === "leader";
+  }
+  /** Committed entries wait to be applied: the input `apply` goes on with them. */
+  get behind(): boolean {
+    return this.#committed.length > 0;
+  }
+  /** Of a leader: the voter that has most of the log. */
+  get successor(): MemberId | undefined {
+    const { id, config, progress } = this.#raft;
+    let best: { readonly id: MemberId; readonly match: number } | undefined;
+    for (const [member, { match, active }] of progress) {
+      if (member === id || !active || !config.voters.includes(member)) continue;
+      if (best === undefined || match > best.match) best = { id: member, match };
+    }
+    return best?.id;
+  }
+  /** Some member gets a snapshot from here. */
+  get isFeeding(): boolean {
+    return this.#tail.isFeeding;
+  }
+  /** Who leads, as far as this member knows. */
+  get leader(): LeaderHint {
+    const { leader: id, term } = this.#standing;
+    return { id, term, record: this.#base.members.record(id) };
   }
 
   step(input: ReplicaInput, now: Now): readonly ReplicaOutput[] {
     assert(now.monotonicMs >= this.#now.monotonicMs, "step: monotonic time never decreases");
     this.#now = now;
     this.#outputs = [];
-    switch (input.kind) {
-      case "start":
-        this.#heed(this.#parts.consensus.start(this.#lastIndex, this.#term));
-        break;
-      case "request":
-        this.#request(input.id, input.request, input.caller);
-        break;
-      case "seal":
-        if (this.open) this.#seal();
-        break;
-      case "flushed":
-        this.#heed(this.#parts.consensus.flushed(input.index));
-        break;
-      case "consensus":
-        this.#heed([input.output]);
-        break;
-      case "tick":
-        if (this.leading) maintain(this.#parts, this.#advance(), now.monotonicMs);
-        break;
-    }
+    this.#act(input);
     return this.#outputs;
   }
 
-  #heed(outputs: readonly ConsensusOutput[]): void {
-    for (const output of outputs) {
-      switch (output.kind) {
-        case "elected":
-          this.#elected(output.term);
-          break;
-        case "deposed":
-          this.#deposed();
-          break;
-        case "committed":
-          this.#committed(output.index);
-          break;
-        case "readConfirmed":
-          this.#confirmed = Math.max(this.#confirmed, output.id);
-          break;
-      }
+  #act(input: ReplicaInput): void {
+    switch (input.kind) {
+      case "start":
+        return this.#drive({ kind: "campaign" });
+      case "request":
+        return this.#request(input.id, input.request, input.caller, input.identity ?? NOBODY);
+      case "order":
+        return this.#order(input);
+      case "seal":
+        return this.#seal();
+      case "apply":
+        return this.#apply();
+      case "written":
+        // What is open goes into the write that can begin now.
+        this.#seal(false);
+        return this.#drive(input);
+      case "maintain":
+        return this.#maintain();
+      case "message":
+        if (input.message.wallMs !== undefined)
+          this.#clocks.note(input.message.from, input.message.wallMs, this.#now);
+        return this.#drive(input);
+      case "shown":
+        this.#shown.set(input.member, input.shown);
+        return;
+      case "chunkWritten":
+        if (input.base !== undefined) this.#incoming = { index: input.index, base: input.base };
+        return this.#drive(input);
+      case "snapshotTaken":
+        return this.#drive({ ...input, dropTo: this.#tail.kept(input.index) });
+      default:
+        return this.#drive(input);
     }
+  }
+
+  /** Gives the Raft machine an input, and takes what is to be done. */
+  #drive(input: RaftInput): void {
+    this.#raft.step(input);
+    this.#take(this.#raft.ready());
+  }
+
+  /** What is to leave or to be written comes first: it need not wait for what is computed here. */
+  #take(ready: Ready): void {
+    const { write } = ready;
+    if (write !== undefined) {
+      const { ticket, hardState, install, entries } = write;
+      const { term, vote, log } = this.#raft;
+      // The last thing that this write brings, or what was there before it.
+      const end = entries.at(-1)?.index ?? install?.index ?? log.written;
+      this.#outputs.push({
+        kind: "write",
+        ticket,
+        record: {
+          hardState: hardState ?? { term, vote },
+          commit: Math.min(ready.commit, end),
+          install,
+          entries,
+          end,
+        },
+      });
+      if (install !== undefined) this.#install(install.index);
+    }
+    if (ready.messages.length > 0)
+      this.#outputs.push({ kind: "send", messages: this.#stamped(ready.messages) });
+    for (const chunk of ready.chunkReads) this.#outputs.push({ kind: "chunkRead", ...chunk });
+    for (const chunk of ready.chunkWrites) this.#outputs.push({ kind: "chunkWrite", ...chunk });
+    if (ready.reads.length > 0) this.#answers.confirmed(ready.reads);
+    if (ready.apply.length > 0) this.#committed = ready.apply;
+    if (ready.standing !== undefined) {
+      // What was committed under the old standing is answered under it.
+      if (this.behind) this.#apply();
+      this.#stand(ready.standing);
+    }
+    if (ready.reads.length > 0) this.#release();
+  }
+
+  /** Votes and answers to heartbeats say what this member's wall clock does, once all can read that. */
+  #stamped(messages: readonly Message[]): readonly Message[] {
+    if (this.#base.members.format < TELLS_CLOCKS) return messages;
+    const { wallMs } = this.#now;
+    return messages.map((each) =>
+      each.kind === "voteReply" || each.kind === "heartbeatReply" ? { ...each, wallMs } : each,
+    );
+  }
+
+  #stand(standing: Standing): void {
+    const before = this.#standing;
+    this.#standing = standing;
+    if (standing.leader !== NO_MEMBER && standing.leader !== this.#raft.id) this.#isCold = false;
+    if (before.role === "leader") this.#depose();
+    this.#outputs.push({ kind: "standing", standing });
+  }
+
+  #depose(): void {
+    if (this.#rules.rollsBack) this.#head.rollback();
+    this.#sealed = [];
+    this.#newest = this.#base.appliedIndex;
+    this.#answers.abandon(leaderChanged(this.leader), notLeader(this.leader), this.#told);
+    this.#orders.deposed(this.leader, this.#told);
+    this.#promises.clear();
+    this.#parts.time.lean(0);
+  }
+
+  #request(
+    id: number,
+    request: Request,
+    caller: CallerStamp | undefined,
+    identity: Identity,
+  ): void {
+    const admits = this.#admits();
+    if (isQuery(request) && isLocal(request, admits)) {
+      this.#told.query(id, request, identity);
+      return;
+    }
+    if (!admits) {
+      this.#told.reply(id, { ok: false, failure: notLeader(this.leader) });
+      return;
+    }
+    if (!isQuery(request)) {
+      this.#evaluate(id, request, caller, identity);
+      return;
+    }
+    const read = this.#confirm();
+    if (typeof read !== "number") return this.#told.reply(id, read);
+    if (read === 0) return this.#told.query(id, request, identity);
+    this.#answers.addQuery(id, request, identity, read);
     this.#release();
   }
 
-  #elected(term: number): void {
-    assert(term > this.#term, "an election begins a new term");
-    this.#term = term;
-    this.#leading = true;
-    this.#parts.base.leases.extendAll(this.#now.monotonicMs);
-    this.#firstOfTerm = this.#lastIndex + 1;
-    this.#seal();
+  /** Whether commands are evaluated: what is evaluated now must fit the log later. */
+  #admits(): boolean {
+    if (!this.leading) return false;
+    const { config, id } = this.#raft;
+    return config.voters.includes(id) && this.#raft.refusal === undefined;
   }
 
-  #deposed(): void {
-    this.#leading = false;
-    this.#firstOfTerm = Infinity;
-    this.#parts.head.rollback();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const each of waiting) {
-      const reason = each.wrote ? leaderChanged() : notLeader();
-      this.#outputs.push({ kind: "reply", id: each.id, reply: { ok: false, failure: reason } });
-    }
-    for (const { id } of this.#queries.splice(0)) {
-      this.#outputs.push({ kind: "reply", id, reply: { ok: false, failure: notLeader() } });
-    }
-  }
-
-  #request(id: number, request: Request, caller: CallerStamp | undefined): void {
-    if (!this.leading) {
-      this.#outputs.push({ kind: "reply", id, reply: { ok: false, failure: notLeader() } });
-      return;
-    }
-    if (isQuery(request)) {
-      this.#queries.push({ id, request, read: this.#confirm() });
-      this.#release();
-      return;
-    }
-    this.#evaluate(id, request, caller);
-  }
-
-  #evaluate(id: number, command: Command, caller: CallerStamp | undefined): void {
-    const { head } = this.#parts;
-    const { reply, wrote } = head.evaluate(command, caller, this.#advance());
-    // What is in the open entry will have the next index; evaluation may have read it even if it wrote nothing.
-    const index = head.openCount > 0 ? this.#lastIndex + 1 : this.#lastIndex;
-    const waiting = { id, reply, index, read: wrote ? 0 : this.#reads + 1, wrote };
-    this.#waiting.push(waiting);
-    if (wrote) return;
-    this.#confirm();
+  #evaluate(
+    id: number,
+    command: Command,
+    caller: CallerStamp | undefined,
+    identity: Identity,
+  ): void {
+    const head = this.#head;
+    const evaluation = head.evaluate(command, caller, this.#advance(), identity);
+    const { reply, wrote, recalled } = evaluation;
+    if (!this.#rules.waitsForCommit) return this.#told.reply(id, reply);
+    // What is in the open entry may have been read even if nothing was written.
+    const index = head.openCount > 0 ? this.#openIndex() : this.#newest;
+    if (wrote) return this.#answers.add(id, reply, index, 0, true);
+    const read = this.#rules.confirmsLeadership ? this.#confirm() : 0;
+    if (typeof read !== "number") return this.#told.reply(id, read);
+    this.#answers.add(id, reply, index, read, recalled === true);
     this.#release();
   }
 
-  /** Begins a check of leadership; returns the id by which its confirmation will be known. */
-  #confirm(): number {
+  /** Undefined until the entry is sealed: the Raft machine may put a configuration before it. */
+  #openIndex(): number | undefined {
+    return this.#rules.indexWhenSealed ? undefined : this.#raft.log.last + 1;
+  }
+
+  /**
+   * Begins a check of leadership; returns the id by which its confirmation will be known, 0 if it is known already, or why
+   * there is none.
+   */
+  #confirm(): number | (Reply & { readonly ok: false }) {
+    if (this.#raft.leadsAlone) return 0;
     const id = ++this.#reads;
-    for (const output of this.#parts.consensus.read(id)) {
-      if (output.kind === "readConfirmed") this.#confirmed = Math.max(this.#confirmed, output.id);
-    }
+    const admitted = this.#raft.step({ kind: "read", id });
+    if (admitted?.ok === false) return { ok: false, failure: admitted.failure };
+    this.#take(this.#raft.ready());
     return id;
   }
 
+  #order(input: Extract<ReplicaInput, { readonly kind: "order" }>): void {
+    if (!this.#admits()) {
+      this.#told.reply(input.id, { ok: false, failure: notLeader(this.leader) });
+      return;
+    }
+    // What is open gets its place before the members change.
+    if (this.#rules.sealsFirst) this.#seal(false);
+    const { order } = input;
+    if (order.kind === "add" && order.toVote === true) this.#promises.give(order.member.id);
+    carryOutOrder(input, {
+      raft: this.#raft,
+      base: this.#base,
+      orders: this.#orders,
+      tell: this.#told,
+      propose: (meta, reply) => {
+        this.#head.propose(meta);
+        this.#answers.add(input.id, reply, this.#openIndex(), 0, true);
+      },
+    });
+    this.#take(this.#raft.ready());
+  }
+
   #advance(): number {
-    this.#time = Math.max(
-      this.#parts.base.time,
-      loggedTime(this.#parts.time.advance(this.#now.monotonicMs, this.#now.wallMs)),
-    );
+    const { monotonicMs, wallMs } = this.#now;
+    const time = loggedTime(this.#parts.time.advance(monotonicMs, wallMs));
+    this.#time = Math.max(this.#base.time, time);
     return this.#time;
   }
 
-  #seal(): void {
-    const index = this.#lastIndex + 1;
-    const transactions = this.#parts.head.seal(index);
-    const entry: Entry = { index, term: this.#term, time: this.#advance(), transactions };
-    this.#lastIndex = index;
+  /** Closes the open entry, if there is anything in it, and proposes it. `flush`: a write may begin with it. */
+  #seal(flush = true): void {
+    if (!this.open) return;
+    const index = this.#raft.log.last + 1;
+    const transactions = this.#head.seal(index);
+    const entry: Entry = { index, term: this.#raft.term, time: this.#advance(), transactions };
+    const admitted = this.#raft.step({ kind: "propose", data: this.#bytesOf(entry) });
+    assert(admitted?.ok === true && admitted.index === index, "I5: what was evaluated is taken");
     this.#sealed.push(entry);
-    this.#outputs.push({ kind: "append", entry });
-    this.#heed(this.#parts.consensus.appended(index));
+    this.#newest = index;
+    this.#answers.sealed(index);
+    if (flush) this.#take(this.#raft.ready());
   }
 
-  #committed(index: number): void {
-    const { base, head } = this.#parts;
-    for (
-      let entry = this.#sealed[0];
-      entry !== undefined && entry.index <= index;
-      entry = this.#sealed[0]
-    ) {
-      this.#sealed.shift();
-      base.apply(entry, this.#now.monotonicMs);
-      head.committed(entry.index);
-      this.#outputs.push({ kind: "applied", index: entry.index });
-      if (entry.index === this.#firstOfTerm) this.#outputs.push({ kind: "ready" });
-    }
+  /** Of an entry that is neither written nor sent nobody needs the bytes. */
+  #bytesOf(entry: Entry): Uint8Array {
+    if (!this.#parts.logged) return NO_DATA;
+    this.#writer.reset();
+    encodeEntry(this.#writer, entry);
+    return this.#writer.take();
   }
 
-  /** Lets go of every answer whose conditions hold. Answers leave in the order of evaluation. */
+  /** Applies what has been committed, and asks for more. */
+  #apply(): void {
+    const entries = this.#committed;
+    this.#committed = [];
+    for (const entry of entries) this.#applyOne(entry);
+    const index = this.#base.appliedIndex;
+    this.#newest = Math.max(this.#newest, index);
+    this.#outputs.push({ kind: "applied", index });
+    this.#tellMembers();
+    this.#release();
+    this.#orders.applied(index, this.#raft, this.#told);
+    this.#tail.applied(entries);
+    this.#drive({ kind: "applied", index });
+    const drop = this.#tail.surplus(index);
+    // The machine is told of a snapshot that is made when somebody asks for it.
+    if (drop !== undefined) this.#raft.step({ kind: "snapshotTaken", index: drop, dropTo: drop });
+  }
+
+  #applyOne(raw: RaftEntry): void {
+    const own = this.#sealed[0];
+    const isOwn = own !== undefined && own.index === raw.index && own.term === raw.term;
+    if (isOwn) this.#sealed.shift();
+    const entry = isOwn ? own : keyspaceEntry(raw, this.#base);
+    const { monotonicMs, wallMs } = this.#now;
+    this.#base.apply(entry, monotonicMs);
+    this.#head.committed(entry.index);
+    if (!isOwn && raw.kind === "data") this.#parts.time.follow(entry.time, monotonicMs);
+    if (this.#standing.role !== "leader" || raw.index !== this.#raft.termStart) return;
+    // From here on this leader evaluates, on what others wrote.
+    if (this.#rules.startsFromBase) this.#head.rollback();
+    if (this.#rules.extendsLeases) this.#base.leases.extendAll(monotonicMs);
+    if (this.#base.time === 0) this.#parts.time.begin(wallMs);
+    this.#stepTime();
+    this.#outputs.push({ kind: "ready" });
+  }
+
+  /** Once, after all members were off: time goes on from what a majority of their clocks says, when one has told it. */
+  #stepTime(): void {
+    if (!this.#isCold) return;
+    const { membership } = this.#base.members;
+    const agreed = this.#clocks.agreed(membership, this.#raft.id, this.#now);
+    if (agreed === undefined && !this.#clocks.areTold(membership, this.#raft.id, this.#now)) return;
+    this.#isCold = false;
+    this.#advance();
+    if (agreed !== undefined) this.#parts.time.step(agreed);
+  }
+
+  /** The state that has come as a snapshot takes the place of what is here. */
+  #install(index: number): void {
+    const { base, index: at } = must(this.#incoming, "what is installed has come");
+    assert(at === index && base.appliedIndex === index, "what is installed is what has come");
+    this.#incoming = undefined;
+    this.#committed = [];
+    this.#base = base;
+    this.#head = new Head(base, this.#parts.head);
+    this.#newest = index;
+    // It counts its changes anew: an equal number says nothing.
+    this.#toldMembers = -1;
+    this.#tail.installed();
+    this.#parts.time.follow(base.time, this.#now.monotonicMs);
+    this.#outputs.push({ kind: "replaced", base });
+    this.#tellMembers();
+  }
+
+  #tellMembers(): void {
+    const { version } = this.#base.members;
+    if (version === this.#toldMembers) return;
+    this.#toldMembers = version;
+    this.#outputs.push({ kind: "members" });
+  }
+
+  #maintain(): void {
+    this.#orders.overdue(this.#raft, this.#told);
+    if (!this.#admits()) return;
+    this.#stepTime();
+    const { time, retention } = this.#parts;
+    time.lean(this.#clocks.aheadMs(this.#base.members.membership, this.#raft.id, this.#now));
+    const parts = { base: this.#base, head: this.#head, time, retention };
+    maintain(parts, this.#advance(), this.#now.monotonicMs);
+    const news = [...unrecorded(this.#base, this.#shown), ...this.#raised()];
+    if (news.length > 0 && !this.#head.full) this.#head.propose(news);
+    this.#promote();
+  }
+
+  /** The next format, once every member reads it. */
+  #raised(): readonly MetaChange[] {
+    const { newest } = this.#parts;
+    if (newest === undefined) return [];
+    const format = commonFormat(this.#base, newest, this.#raft.id, this.#shown);
+    return format > this.#base.members.format ? [{ kind: "formatRaised", format }] : [];
+  }
+
+  /** Has a learner vote to whom that was promised. */
+  #promote(): void {
+    const id = this.#promises.due(this.#base.members, this.#raft);
+    if (id === undefined) return;
+    this.#seal(false);
+    this.#raft.step({ kind: "change", changes: [changeOf({ kind: "promote", id })] });
+    this.#take(this.#raft.ready());
+  }
+
   #release(): void {
-    const applied = this.#parts.base.appliedIndex;
-    let kept = 0;
-    for (const each of this.#waiting) {
-      if (each.index > applied || each.read > this.#confirmed) this.#waiting[kept++] = each;
-      else this.#outputs.push({ kind: "reply", id: each.id, reply: each.reply });
-    }
-    this.#waiting.length = kept;
-    while (this.#queries[0] !== undefined && this.#queries[0].read <= this.#confirmed) {
-      const { id, request } = this.#queries.shift() as { id: number; request: Query };
-      this.#outputs.push({ kind: "query", id, request });
-    }
+    this.#answers.release(this.#base.appliedIndex, this.#told);
   }
-}
 
-function notLeader(): Failure {
-  return failure("NOT_LEADER", {
-    object: "replica",
-    what: "does not lead, or has only begun to",
-    remedy: "Ask again; the connection finds the leader.",
-  });
-}
-
-function leaderChanged(): Failure {
-  return failure("LEADER_CHANGED", {
-    object: "replica",
-    what: "lost leadership while the command was being committed, so it may or may not happen",
-    remedy: "Repeat it through the same caller, which has it happen once, or read the state first.",
-  });
+  readonly #told = {
+    reply: (id: number, reply: Reply): void => {
+      this.#outputs.push({ kind: "reply", id, reply });
+    },
+    query: (id: number, request: Query, identity: Identity): void => {
+      this.#outputs.push({ kind: "query", id, request, identity });
+    },
+  };
 }

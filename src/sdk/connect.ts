@@ -5,17 +5,21 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { fail } from "../base/errors.ts";
-import { fireDue, prefixed } from "../contract/due.ts";
 import type { Guarantee, Requirement } from "../contract/guarantee.ts";
 import { shortfall } from "../contract/guarantee.ts";
 import type { Keyspace } from "../contract/keyspace.ts";
-import { procedureSet } from "../contract/procedure.ts";
-import { prng } from "../base/prng.ts";
-import { hostClock, idleClock } from "../host/clock.ts";
+import { hostClock } from "../host/clock.ts";
 import { hostEntropy } from "../host/entropy.ts";
 import type { Evaluate } from "../engines/optimistic/pump.ts";
 import type { RemoteOptions } from "../engines/remote/remote.ts";
-import type { Address } from "../ports/network.ts";
+import type { TlsConnectOptions } from "../host/tls-network.ts";
+import type { Network } from "../ports/network.ts";
+import type { OwnOptions } from "./embedded.ts";
+// At once, though only memory: and file: need it: loaded at the first connection it would cost those 15 ms more, and
+// the import stays within its budget. What needs sockets waits until it is asked for.
+import { openMemory } from "./embedded.ts";
+import type { UserCredentials } from "./address.ts";
+import { parseServerUrl, shownUrl } from "./address.ts";
 import type { Engine } from "./engine.ts";
 import type { LazyKeyspace } from "./lazy.ts";
 import { lazyKeyspace } from "./lazy.ts";
@@ -38,8 +42,15 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
   /** Accepts mechanisms over an engine of this consistency, though they need more. Guard resources with tokens then. */
   readonly accept?: Guarantee["consistency"] | undefined;
+  /**
+   * Who asks, where a server has users enabled: a request without a good password is refused with UNAUTHENTICATED. Also
+   * in the url, `quorate://user:password@host:2379`, percent-encoded.
+   */
+  readonly credentials?: UserCredentials | undefined;
   /** Told of losses; default silence. `console` and pino fit. */
   readonly logger?: Logger | undefined;
+  /** How `quorates://` connects; given with `quorate://` it means the same. Default: what the system trusts. */
+  readonly tls?: TlsConnectOptions | undefined;
   /** Process signals that close the connection, which hands over what it holds. */
   readonly closeOn?: readonly NodeJS.Signals[] | undefined;
 }
@@ -69,7 +80,7 @@ export class LazyQuorate extends Quorate {
 const LAZY = Symbol.for("quorate.lazy");
 
 const DEFAULT_URL = "file:.quorate";
-const DEFAULT_PORT = 2379;
+const SESSION_TTL_MS = 10_000;
 
 async function connectTo(url?: string | Engine, options: ConnectOptions = {}): Promise<Quorate> {
   const engine = engineOf(url ?? process.env["QUORATE_URL"] ?? DEFAULT_URL, options);
@@ -94,7 +105,15 @@ function connectLazily(url: string | Engine, options: ConnectOptions = {}): Lazy
   const connections = (global[LAZY] ??= new Map<string, LazyQuorate>());
   const found = connections.get(engine.label);
   if (found !== undefined && !found.commitment.closing.aborted) return found;
-  const keyspace = lazyKeyspace(engine.label, HOPED, () => openChecked(engine, options));
+  const { consistency = HOPED.consistency, fencing = HOPED.fencing } = {
+    consistency: options.accept,
+    ...options.atLeast,
+  };
+  // Nouns have been made by then, on the hope that it gives what they need.
+  const atLeast = { ...options.atLeast, consistency, fencing };
+  const keyspace = lazyKeyspace(engine.label, HOPED, () =>
+    openChecked(engine, { ...options, atLeast }),
+  );
   const made = attended(new LazyQuorate(keyspace, quorateOptions(engine, options)), options);
   connections.set(engine.label, made);
   return made;
@@ -134,7 +153,7 @@ function quorateOptions(
   return {
     onSession: engine.foreign ? actOnDeadlines : undefined,
     identity: { service: options.service ?? programName(), host: hostname(), pid: process.pid },
-    sessionTtlMs: options.sessionTtlMs ?? 10_000,
+    sessionTtlMs: options.sessionTtlMs ?? SESSION_TTL_MS,
     accept: options.accept,
   };
 }
@@ -142,9 +161,12 @@ function quorateOptions(
 /** Attaches what lives as long as the connection: the logger and the process signals. */
 function attended<Q extends Quorate>(q: Q, options: ConnectOptions): Q {
   const { logger, closeOn = [] } = options;
-  if (logger !== undefined)
-    q.onLost((reason) => logger.warn(reason instanceof Error ? reason.message : String(reason)));
-  const onSignal = (): void => void q.close();
+  const warn = (reason: unknown): void =>
+    logger?.warn(reason instanceof Error ? reason.message : String(reason));
+  if (logger !== undefined) q.onLost(warn);
+  // A signal has nobody to tell of a failure but the logger.
+  const onSignal = (signal: NodeJS.Signals): void =>
+    void q.close({ because: `at ${signal}` }).catch(warn);
   for (const each of closeOn) process.once(each, onSignal);
   q.commitment.closing.addEventListener("abort", () => {
     for (const each of closeOn) process.removeListener(each, onSignal);
@@ -172,17 +194,28 @@ function demand(keyspace: Keyspace, needed: Requirement): void {
 
 /** The engine that a url names, or the one that was given. No I/O. */
 function engineOf(given: string | Engine, options: ConnectOptions): Engine {
+  const { sessionTtlMs = SESSION_TTL_MS } = options;
+  if (!(sessionTtlMs > 0)) {
+    throw fail("INVALID", {
+      object: "connection",
+      what: `sessionTtlMs is ${sessionTtlMs}`,
+      remedy: `Give milliseconds above 0, or leave it out (${SESSION_TTL_MS}).`,
+    });
+  }
   if (typeof given !== "string") return given;
   const url = given;
-  const own = (open: Engine["open"]): Engine => ({ label: url, foreign: false, open });
-  switch (/^([a-z]+):/.exec(url)?.[1]) {
-    case "memory":
-      return own(() => openEmbedded(undefined, "memory:", options));
-    case "file":
-      return own(() => openEmbedded(filePath(url), url, options));
-    case "quorate":
-      return own((signal) => openOverWire(url, options, signal));
-    case "etcd":
+  const native = (open: Engine["open"]): Engine => ({ label: shownUrl(url), foreign: false, open });
+  switch (/^(memory:|file:|[a-z]+:\/\/)/.exec(url)?.[1]) {
+    case "memory:":
+      return native(async () => openMemory(own("memory:", options)));
+    case "file:":
+      return native(async (signal) =>
+        (await import("./data-directory.ts")).openFile(filePath(url), own(url, options), signal),
+      );
+    case "quorate://":
+    case "quorates://":
+      return native((signal) => openOverWire(url, options, signal));
+    case "etcd://":
       return {
         label: url,
         foreign: true,
@@ -190,9 +223,10 @@ function engineOf(given: string | Engine, options: ConnectOptions): Engine {
       };
     default:
       throw fail("CONFIG", {
-        object: `url ${url}`,
+        object: `url ${shownUrl(url)}`,
         what: "has a scheme that is not known here",
-        remedy: "Use memory:, file:DIRECTORY, quorate://HOST:PORT or etcd://HOST:PORT.",
+        remedy:
+          "Use memory:, file:DIRECTORY, quorate://HOST:PORT, quorates:// for TLS, or etcd://HOST:PORT.",
       });
   }
 }
@@ -217,45 +251,14 @@ function filePath(url: string): string {
   return resolve(path === "" ? ".quorate" : path);
 }
 
-async function openEmbedded(
-  directory: string | undefined,
-  label: string,
-  options: ConnectOptions,
-): Promise<Keyspace> {
-  const [{ openDriver }, embedded, { allProcedures }, { react }, disk] = await Promise.all([
-    import("../driver/driver.ts"),
-    import("../engines/embedded/embedded.ts"),
-    import("../mechanisms/procedures.ts"),
-    import("../service/reactor.ts"),
-    directory === undefined ? undefined : import("../host/disk.ts"),
-  ]);
-  const procedures = procedureSet(allProcedures);
-  const driver = await openDriver({
-    disk: directory === undefined ? undefined : disk?.hostDisk(directory),
-    clock: hostClock,
-    entropy: hostEntropy,
-    procedures,
-    label,
-    acceptClockJump: options.acceptClockJump,
-    strict: options.strict === true ? prng(hostEntropy.u32()) : undefined,
-  });
-  const guarantee: Guarantee =
-    directory === undefined ? embedded.MEMORY_GUARANTEE : embedded.FILE_GUARANTEE;
-  const keyspace = embedded.embeddedKeyspace({
-    driver,
-    clock: hostClock,
-    guarantee,
-    evaluate: evaluator(),
-  });
-  const reacting = new AbortController();
-  const close = keyspace.close.bind(keyspace);
-  void react(keyspace, idleClock, fireDue(procedures, prefixed), reacting.signal);
+/** What the engines of this process are opened with, whichever it is. */
+function own(label: string, options: ConnectOptions): OwnOptions {
   return {
-    ...keyspace,
-    close: () => {
-      reacting.abort();
-      return close();
-    },
+    label,
+    program: options.service ?? programName(),
+    acceptClockJump: options.acceptClockJump,
+    strict: options.strict === true,
+    evaluate: evaluator(),
   };
 }
 
@@ -264,17 +267,19 @@ async function openOverWire(
   options: ConnectOptions,
   signal: AbortSignal | undefined,
 ): Promise<Keyspace> {
-  const [{ openRemote, REMOTE_GUARANTEE }, { hostNetwork }] = await Promise.all([
+  const [{ openRemote, REMOTE_GUARANTEE }, network] = await Promise.all([
     import("../engines/remote/remote.ts"),
-    import("../host/network.ts"),
+    networkOf(url, options),
   ]);
+  const { addresses, credentials } = parseServerUrl(url);
   return await openRemote(
     {
-      addresses: addressesOf(url),
-      network: hostNetwork,
+      addresses,
+      network,
       clock: hostClock,
       entropy: hostEntropy,
-      label: url,
+      label: shownUrl(url),
+      credentials: options.credentials ?? credentials,
       guarantee: REMOTE_GUARANTEE,
       program: options.service ?? programName(),
       evaluate: evaluator(),
@@ -283,19 +288,12 @@ async function openOverWire(
   );
 }
 
-/** `quorate://host:port,host:port`. */
-function addressesOf(url: string): readonly Address[] {
-  const authority = url.slice("quorate://".length).replace(/\/.*$/, "");
-  return authority.split(",").map((each) => {
-    const found = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(each);
-    const port = Number(found?.[2] ?? DEFAULT_PORT);
-    if (found === null || port < 1 || port > 65_535) {
-      throw fail("CONFIG", {
-        object: `url ${url}`,
-        what: `${each || "nothing"} is not HOST:PORT`,
-        remedy: "Give for example quorate://127.0.0.1:2379.",
-      });
-    }
-    return { kind: "tcp", host: (found[1] as string).replace(/^\[(.*)\]$/, "$1"), port };
-  });
+/** TLS where the url or `tls` asks for it. */
+export async function networkOf(
+  url: string,
+  { tls }: Pick<ConnectOptions, "tls">,
+): Promise<Network> {
+  if (tls === undefined && !url.startsWith("quorates:"))
+    return (await import("../host/network.ts")).hostNetwork;
+  return (await import("../host/tls-network.ts")).tlsNetwork(tls ?? {});
 }

@@ -2,16 +2,24 @@
 import { setMaxListeners } from "node:events";
 import { fail } from "../base/errors.ts";
 import type { Bytes } from "../base/bytes.ts";
+import type { Guarantee } from "../contract/guarantee.ts";
 import type { Keyspace } from "../contract/keyspace.ts";
 import type { CommitmentPlane, Identity, Session } from "../contract/plane.ts";
 import { hostClock } from "../host/clock.ts";
 import { hostEntropy } from "../host/entropy.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { Entropy } from "../ports/entropy.ts";
 import type { OwnedSession } from "../mechanisms/membership/session/session.ts";
 import { openSession } from "../mechanisms/membership/session/session.ts";
 
 export interface PlaneOptions {
   readonly identity: Identity;
   readonly sessionTtlMs: number;
+  /** The time and the randomness of this process; default the host's. */
+  readonly clock?: Clock | undefined;
+  readonly entropy?: Entropy | undefined;
+  /** A consistency that is accepted for mechanisms that need more. */
+  readonly accept?: Guarantee["consistency"] | undefined;
   /** Told of each session that is opened. */
   readonly onSession?: ((plane: CommitmentPlane, session: Session) => void) | undefined;
 }
@@ -20,18 +28,20 @@ export interface PlaneOptions {
 export interface OwnedPlane extends CommitmentPlane {
   /** Calls `listener` when a session is lost, not when it is closed. Returns how to stop. */
   onLost(listener: (reason: unknown) => void): () => void;
-  close(): Promise<void>;
+  /** `because`: why or where, for whoever calls later. */
+  close(because: string | undefined): Promise<void>;
 }
 
 /** A timer that fires so rarely that its only effect is to keep the process alive. */
 const ALIVE_MS = 0x7fff_ffff;
 
 export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): OwnedPlane {
+  const { clock = hostClock, entropy = hostEntropy } = options;
   const closing = new AbortController();
   let opening: Promise<OwnedSession> | undefined;
   let current: OwnedSession | undefined;
   let busyCount = 0;
-  let alive: NodeJS.Timeout | undefined;
+  const alive = keeper(clock);
   const lostListeners = new Set<(reason: unknown) => void>();
   const attend = (opened: OwnedSession): OwnedSession => {
     const { signal } = opened;
@@ -47,19 +57,22 @@ export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): Owne
   const session = async (signal?: AbortSignal, timeoutMs?: number): Promise<Session> => {
     if (closing.signal.aborted) throw closing.signal.reason;
     if (current !== undefined && !current.signal.aborted) return current;
-    opening ??= openSession(keyspace, hostClock, { ttlMs: options.sessionTtlMs })
+    opening ??= openSession(keyspace, clock, { ttlMs: options.sessionTtlMs })
       .then(attend)
       .finally(() => {
         opening = undefined;
       });
-    current = await within(opening, signal, timeoutMs);
+    // Whoever waited may have given up by the time it fails.
+    opening.catch(() => {});
+    current = await within(opening, clock, signal, timeoutMs);
     return current;
   };
   const plane: OwnedPlane = {
     keyspace,
-    clock: hostClock,
-    entropy: hostEntropy,
+    clock,
+    entropy,
     identity: options.identity,
+    accept: options.accept,
     prefix: "" as Bytes,
     session,
     onLost: (listener) => {
@@ -69,36 +82,56 @@ export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): Owne
     closing: closing.signal,
     busy: () => {
       busyCount++;
-      alive ??= setInterval(() => {}, ALIVE_MS);
+      alive.hold(true);
       let counted = true;
       return () => {
         if (!counted) return;
         counted = false;
         if (--busyCount > 0) return;
-        clearInterval(alive);
-        alive = undefined;
+        alive.hold(false);
       };
     },
     follow,
-    close: async () => {
+    close: async (because) => {
       closing.abort(
         fail("CLOSED", {
           object: keyspace.label,
-          what: "this connection has been closed",
+          what: `this connection has been closed${because === undefined ? "" : `, ${because}`}`,
           remedy: "Connect again, or close it later.",
         }),
       );
       const session = current ?? (await opening?.catch(() => undefined));
       await session?.end();
-      clearInterval(alive);
+      alive.letGo();
     },
   };
   return plane;
 }
 
+/** What keeps the process alive while it holds: a timer, again and again. Once let go for good it never holds again. */
+function keeper(clock: Clock): { hold(hold: boolean): void; letGo(): void } {
+  let cancel: Cancel | undefined;
+  let isOver = false;
+  const arm = (): void => {
+    cancel = clock.after(ALIVE_MS, arm);
+  };
+  const hold = (hold: boolean): void => {
+    if (isOver || hold === (cancel !== undefined)) return;
+    if (hold) return arm();
+    cancel?.();
+    cancel = undefined;
+  };
+  const letGo = (): void => {
+    hold(false);
+    isOver = true;
+  };
+  return { hold, letGo };
+}
+
 /** Waits for a shared attempt; aborting, or the end of the time, stops this wait, not the attempt, which others need. */
 function within<T>(
   attempt: Promise<T>,
+  clock: Clock,
   signal: AbortSignal | undefined,
   timeoutMs: number | undefined,
 ): Promise<T> {
@@ -114,7 +147,7 @@ function within<T>(
     const cancel =
       timeoutMs === undefined
         ? undefined
-        : hostClock.after(timeoutMs, () =>
+        : clock.after(timeoutMs, () =>
             giveUp("TIMEOUT", `no session was opened within ${timeoutMs} ms`),
           );
     signal?.addEventListener("abort", onAbort, { once: true });

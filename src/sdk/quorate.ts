@@ -4,24 +4,29 @@
  */
 import type { Bytes } from "../base/bytes.ts";
 import { utf8 } from "../base/bytes.ts";
-import { fail } from "../base/errors.ts";
-import type { Card } from "../contract/card.ts";
-import type { Guarantee } from "../contract/guarantee.ts";
-import { shortfall } from "../contract/guarantee.ts";
 import type { Keyspace, WireState } from "../contract/keyspace.ts";
 import type { CommitmentPlane, OnCommitment } from "../contract/plane.ts";
+import type { Explained, ExplainOptions } from "../mechanisms/explain.ts";
+import { explain } from "../mechanisms/explain.ts";
+import { barrier } from "../mechanisms/selection/barrier/barrier.ts";
+import type { BarrierHandle } from "../mechanisms/selection/barrier/barrier.ts";
+import type { BarrierOptions } from "../mechanisms/selection/barrier/meeting.ts";
 import type { Name } from "../mechanisms/selection/contention/layout.ts";
 import { nameText } from "../mechanisms/selection/contention/layout.ts";
-import { electionCard } from "../mechanisms/selection/election/card.ts";
+import type { DoubleBarrierHandle } from "../mechanisms/selection/double-barrier/double-barrier.ts";
+import { doubleBarrier } from "../mechanisms/selection/double-barrier/double-barrier.ts";
 import type { ElectionHandle, ElectionOptions } from "../mechanisms/selection/election/election.ts";
 import { election } from "../mechanisms/selection/election/election.ts";
-import { lockCard } from "../mechanisms/selection/lock/card.ts";
+import type { GuardHandle } from "../mechanisms/selection/guard/stored-guard.ts";
+import { storedGuard } from "../mechanisms/selection/guard/stored-guard.ts";
+import type { LatchHandle, LatchOptions } from "../mechanisms/selection/latch/latch.ts";
+import { latch } from "../mechanisms/selection/latch/latch.ts";
 import type { LockHandle, LockOptions } from "../mechanisms/selection/lock/lock.ts";
 import { lock } from "../mechanisms/selection/lock/lock.ts";
-import { rwlockCard } from "../mechanisms/selection/rwlock/card.ts";
-import type { RwLockHandle } from "../mechanisms/selection/rwlock/rwlock.ts";
+import type { LocksHandle, LocksOptions } from "../mechanisms/selection/locks/locks.ts";
+import { locks } from "../mechanisms/selection/locks/locks.ts";
+import type { RwLockHandle, RwLockOptions } from "../mechanisms/selection/rwlock/rwlock.ts";
 import { rwlock } from "../mechanisms/selection/rwlock/rwlock.ts";
-import { semaphoreCard } from "../mechanisms/selection/semaphore/card.ts";
 import type {
   SemaphoreHandle,
   SemaphoreOptions,
@@ -35,51 +40,55 @@ import { states } from "./states.ts";
 /** The nouns, over any commitment plane: a connection, or a namespace of one. */
 export class Nouns implements OnCommitment {
   readonly commitment: CommitmentPlane;
-  readonly #accept: Guarantee["consistency"];
 
-  constructor(commitment: CommitmentPlane, accept: Guarantee["consistency"] = "linearizable") {
+  constructor(commitment: CommitmentPlane) {
     this.commitment = commitment;
-    this.#accept = accept;
-  }
-
-  /** Throws GUARANTEE (definite) if the engine is too weak for the noun and that was not accepted by name. */
-  #strongEnough(card: Card, name: Name): this {
-    const { guarantee, label } = this.commitment.keyspace;
-    const weak = shortfall(guarantee, card.requires);
-    if (
-      weak.length === 0 ||
-      (weak.join() === "consistency" && guarantee.consistency === this.#accept)
-    )
-      return this;
-    throw fail("GUARANTEE", {
-      object: `${card.noun} ${nameText(name, card.noun)}`,
-      what: weak
-        .map((each) => `${label} gives ${guarantee[each]}, it needs ${card.requires[each] ?? ""}`)
-        .join("; "),
-      remedy: `Use file: or quorate:, or connect with { accept: "${guarantee.consistency}" } and guard the resource with the token.`,
-    });
   }
 
   /** One owner at a time, in order of asking. */
   lock(name: Name, options?: LockOptions): LockHandle {
-    return lock(this.#strongEnough(lockCard, name), name, options);
+    return lock(this, name, options);
+  }
+  /** Several names at once, all or none: the same locks as those of each name. */
+  locks(names: readonly Name[], options?: LocksOptions): LocksHandle {
+    return locks(this, names, options);
   }
   /** Many readers or one writer. */
-  rwlock(name: Name, options?: { readonly label?: string | undefined }): RwLockHandle {
-    return rwlock(this.#strongEnough(rwlockCard, name), name, options);
+  rwlock(name: Name, options?: RwLockOptions): RwLockHandle {
+    return rwlock(this, name, options);
   }
-  /** A fixed number of permits, shared in order of asking. */
+  /** A number of permits, shared in order of asking. */
   semaphore(name: Name, options: SemaphoreOptions): SemaphoreHandle {
-    return semaphore(this.#strongEnough(semaphoreCard, name), name, options);
+    return semaphore(this, name, options);
   }
   /** One leader at a time. */
   election(name: Name, options?: ElectionOptions): ElectionHandle {
-    return election(this.#strongEnough(electionCard, name), name, options);
+    return election(this, name, options);
+  }
+  /** What is called `name` and held or waited for, of every noun: by whom, since when, and why who waits is not served. */
+  explain(name: Name, options?: ExplainOptions): Promise<readonly Explained[]> {
+    return explain(this, name, options);
+  }
+  /** Refuses an owner that has been replaced, in any process: the rule of the fencing token, stored. */
+  guard(name: Name): GuardHandle {
+    return storedGuard(this, name);
+  }
+  /** Opens when it has been counted down to nothing, for all who wait. */
+  latch(name: Name, options: LatchOptions): LatchHandle {
+    return latch(this, name, options);
+  }
+  /** Nobody goes on until all parties have arrived; again and again. */
+  barrier(name: Name, options: BarrierOptions): BarrierHandle {
+    return barrier(this, name, options);
+  }
+  /** Parties begin together and end together. */
+  doubleBarrier(name: Name, options: BarrierOptions): DoubleBarrierHandle {
+    return doubleBarrier(this, name, options);
   }
   /** The same nouns under a prefix of their own; the same connection and session. */
   namespace(name: Name): Nouns {
     const under = `${this.commitment.prefix}${utf8(`ns/${nameText(name, "namespace").replaceAll("%", "%25").replaceAll("/", "%2F")}/`)}`;
-    return new Nouns({ ...this.commitment, prefix: under as Bytes }, this.#accept);
+    return new Nouns({ ...this.commitment, prefix: under as Bytes });
   }
 }
 
@@ -88,12 +97,9 @@ export class Quorate extends Nouns implements AsyncDisposable {
   readonly #keyspace: Keyspace;
   #closed: Promise<void> | undefined;
 
-  constructor(
-    keyspace: Keyspace,
-    options: PlaneOptions & { readonly accept?: Guarantee["consistency"] | undefined },
-  ) {
+  constructor(keyspace: Keyspace, options: PlaneOptions) {
     const plane = commitmentPlane(keyspace, options);
-    super(plane, options.accept);
+    super(plane);
     this.#plane = plane;
     this.#keyspace = keyspace;
   }
@@ -115,13 +121,24 @@ export class Quorate extends Nouns implements AsyncDisposable {
     return this.#plane.onLost(listener);
   }
 
-  /** Ends the session, which releases what it holds, and the connection. Idempotent, bounded, never throws. */
-  close(): Promise<void> {
-    this.#closed ??= this.#plane.close().then(() => this.#keyspace.close());
+  /**
+   * Ends the session, which releases what it holds, and the connection. Idempotent, bounded, never throws. Later calls
+   * fail with CLOSED, which says `because`, by default the line of this call.
+   */
+  close(options: { readonly because?: string | undefined } = {}): Promise<void> {
+    this.#closed ??= this.#plane
+      .close(options.because ?? callerOf())
+      .finally(() => this.#keyspace.close());
     return this.#closed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    return this.close({ because: callerOf() });
   }
+}
+
+/** The line that called the method that calls this, as stacks write it. */
+function callerOf(): string | undefined {
+  const [, , , caller] = new Error("where").stack?.split("\n") ?? [];
+  return caller?.trim();
 }

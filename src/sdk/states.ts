@@ -2,7 +2,7 @@
 import type { Keyspace } from "../contract/keyspace.ts";
 
 /** `resumed` follows `suspended` when nothing was lost; `lost`: what was held is gone, the next call begins anew. */
-export type ConnectionState = "connected" | "suspended" | "resumed" | "lost" | "closed";
+export type ConnectionState = "connected" | "suspended" | "resumed" | "lost";
 
 /**
  * Yields the state now and at each change, until the connection is closed or `signal` aborts. Bound: a reader that lags
@@ -13,10 +13,10 @@ export async function* states(
   onLost: (listener: () => void) => () => void,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ConnectionState, void> {
-  const queue: ConnectionState[] = [];
-  let last: ConnectionState | undefined;
+  const queue: (ConnectionState | "closed")[] = [];
+  let last: ConnectionState | "closed" | undefined;
   let wake = (): void => {};
-  const push = (state: ConnectionState): void => {
+  const push = (state: ConnectionState | "closed"): void => {
     if (state === last) return;
     last = state;
     queue.push(state);
@@ -33,8 +33,9 @@ export async function* states(
   try {
     for (;;) {
       const state = queue.shift();
+      if (state === "closed") return;
       if (state !== undefined) yield state;
-      if (state === "closed" || signal?.aborted === true) return;
+      if (signal?.aborted === true) return;
       if (queue.length > 0) continue;
       await new Promise<void>((resolve) => {
         wake = resolve;

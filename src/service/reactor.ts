@@ -2,21 +2,20 @@
  * The reactor: fires due records when keyspace time has passed them, though nobody is connected.
  *
  * Invariants: I1 a record is fired by the transaction that removes it: two reactors do no harm. I2 it looks at the front
- * of the index only. I3 what cannot be fired (a procedure that this version lacks) is left and tried again later, and
- * does not hold up the rest.
+ * of the index only, as far as it is due. I3 what cannot be fired (a procedure that this version lacks) is left and
+ * tried again later, and does not hold up the rest.
  */
+import type { Bytes } from "../base/bytes.ts";
 import type { Keyspace } from "../contract/keyspace.ts";
 import { DUE_END, DUE_PREFIX, dueTime } from "../contract/due.ts";
 import type { FireArgs } from "../contract/due.ts";
 import type { Procedure } from "../contract/procedure.ts";
 import type { Clock } from "../ports/clock.ts";
-import { sleep } from "../ports/clock.ts";
 
 /** Records read at once. */
 const PAGE = 64;
 /** Longest time without a look, ms: bounds the delay after a missed change. */
 const LOOK_MS = 1_000;
-
 /**
  * Follows the due index of `keyspace` until `signal` aborts. `fire` is the procedure of `fireDue`; `wait` says how to
  * wait before the next look, by default until the time is over or the index changes.
@@ -26,8 +25,7 @@ export async function react(
   clock: Clock,
   fire: Procedure<FireArgs, string>,
   signal: AbortSignal,
-  wait: (waitMs: number) => Promise<void> = (waitMs) =>
-    waitForChange(keyspace, clock, waitMs, signal),
+  wait: (waitMs: number) => Promise<void> = changeWaiter(keyspace, clock, signal),
 ): Promise<void> {
   while (!signal.aborted) {
     const waitMs = await fireFront(keyspace, fire, signal).catch(() => LOOK_MS);
@@ -41,44 +39,63 @@ async function fireFront(
   fire: Procedure<FireArgs, string>,
   signal: AbortSignal,
 ): Promise<number> {
-  const { kvs, more } = await keyspace.call(
-    { kind: "range", key: DUE_PREFIX, end: DUE_END, limit: PAGE },
-    { signal },
-  );
-  if (kvs.length === 0) return LOOK_MS;
-  const { time } = await keyspace.call({ kind: "status" }, { signal });
-  let fired = 0;
-  for (const kv of kvs) {
-    if (dueTime(kv.key) > time) break;
-    // A record that fails stays; the next look tries it again, after the others had their turn.
-    const ran = await keyspace
-      .run(fire, { key: kv.key, modRevision: kv.modRevision }, { signal })
-      .catch(() => ({ result: "failed" }));
-    if (ran.result === "fired") fired++;
+  // From one page to the next: what cannot be fired stays in front of the index.
+  for (let from = DUE_PREFIX; ;) {
+    const { kvs, more } = await keyspace.call(
+      { kind: "range", key: from, end: DUE_END, limit: PAGE },
+      { signal },
+    );
+    const last = kvs.at(-1);
+    if (last === undefined) return LOOK_MS;
+    const { time } = await keyspace.call({ kind: "status" }, { signal });
+    for (const kv of kvs) {
+      const leftMs = dueTime(kv.key) - time;
+      if (leftMs > 0) return Math.max(5, Math.min(LOOK_MS, leftMs));
+      // A record that fails stays; the next look tries it again, after the others had their turn.
+      await keyspace
+        .run(fire, { key: kv.key, modRevision: kv.modRevision }, { signal })
+        .catch(() => undefined);
+    }
+    if (!more || signal.aborted) return LOOK_MS;
+    from = `${last.key}\0` as Bytes;
   }
-  if (fired > 0 && more) return 0;
-  const next = kvs.map((kv) => dueTime(kv.key)).find((at) => at > time);
-  return next === undefined ? LOOK_MS : Math.max(5, Math.min(LOOK_MS, next - time));
 }
 
-/** Waits for the time to pass or for the index to change, whichever is first. */
-async function waitForChange(
+/** Waits for the time to pass or for the index to change, whichever is first; a change since the last wait counts. */
+function changeWaiter(
   keyspace: Keyspace,
   clock: Clock,
-  waitMs: number,
   signal: AbortSignal,
-): Promise<void> {
-  const over = new AbortController();
-  const stop = (): void => over.abort();
-  signal.addEventListener("abort", stop, { once: true });
-  const watch = keyspace.watch(
-    { key: DUE_PREFIX, end: DUE_END, without: "delete" },
-    { signal: over.signal },
-  );
-  const changed = (async (): Promise<void> => {
-    for await (const batch of watch) if (batch.events.length > 0) return;
-  })().catch(() => {});
-  await Promise.race([sleep(clock, waitMs, over.signal), changed]);
-  stop();
-  signal.removeEventListener("abort", stop);
+): (waitMs: number) => Promise<void> {
+  let isFollowing = false;
+  let hasChanged = false;
+  let wake = (): void => {};
+  signal.addEventListener("abort", () => wake(), { once: true });
+  const follow = async (): Promise<void> => {
+    isFollowing = true;
+    const range = { key: DUE_PREFIX, end: DUE_END, without: "delete" } as const;
+    try {
+      for await (const { events } of keyspace.watch(range, { signal })) {
+        if (events.length === 0) continue;
+        hasChanged = true;
+        wake();
+      }
+    } catch {
+      // The next wait follows anew; this one ends by its time.
+    }
+    isFollowing = false;
+  };
+  return async (waitMs) => {
+    if (!isFollowing) void follow();
+    if (!hasChanged)
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(waitMs, resolve);
+        wake = (): void => {
+          cancel();
+          resolve();
+        };
+      });
+    hasChanged = false;
+    wake = (): void => {};
+  };
 }

@@ -2,8 +2,10 @@
  * A simulated disk: what has been promised survives a crash, everything else may or may not, sector by sector.
  *
  * Model: a sector of 512 bytes is written whole or not at all. A crash keeps any subset of the sectors of writes that were
- * not flushed, and any prefix of the directory changes that were not synced. Faults on request: writes or flushes that
- * fail, a full disk, flipped bits. `honest: false` ignores `durable`, as a disk opened without O_DSYNC would.
+ * not flushed, and any prefix of the directory changes that were not synced. A process that ends while the machine goes on
+ * leaves what it wrote in the page cache, where the next one reads it, stable or not. Faults on request: writes or flushes that
+ * fail, a full disk, flipped bits. After a failed flush the cache takes for written what is not: a second one does
+ * nothing. `honest: false` ignores `durable`, as a disk opened without O_DSYNC would.
  */
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
@@ -40,6 +42,10 @@ export class SimDisk {
   /** The next write or flush that fails, counted down; undefined: none. */
   failAfter: number | undefined;
   failWith = "EIO: i/o error, write";
+  /** Called once, when the next write is in the cache and not on the platter yet. */
+  inWrite: (() => void) | undefined;
+  /** Added to what each operation takes, ms. */
+  slowMs = 0;
 
   constructor(options: SimDiskOptions) {
     this.#random = options.random;
@@ -56,6 +62,15 @@ export class SimDisk {
     this.#names = new Map(this.#stableNames);
   }
 
+  /** The process ends, the machine goes on: whatever was mounted before never answers again. */
+  end(): void {
+    this.#life++;
+  }
+
+  /** The files as they stand on the platter. */
+  names(): readonly string[] {
+    return [...this.#stableNames.keys()].sort();
+  }
   /** The bytes of a file as they stand on the platter, to look at or to damage. */
   stable(name: string): Uint8Array {
     const content = this.#stableNames.get(name);
@@ -111,7 +126,11 @@ export class SimDisk {
     return {
       label: "simulated disk",
       lock: () =>
-        Promise.resolve({ announce: () => Promise.resolve(), release: () => Promise.resolve() }),
+        Promise.resolve({
+          announce: () => Promise.resolve(),
+          accept: () => {},
+          release: () => Promise.resolve(),
+        }),
       list: () => soon(() => [...this.#names.keys()].sort()),
       open: (name, options) => soon(() => this.#open(name, options, soon)),
       rename: (from, to) =>
@@ -160,7 +179,10 @@ export class SimDisk {
         // The caller may reuse its buffer once the promise has resolved, not before.
         const given = data.slice();
         return soon(() => {
-          this.#maybeFail();
+          if (this.#fails()) {
+            this.#half(content, offset, given);
+            throw new Error(this.failWith);
+          }
           grow(content, offset + given.length);
           content.cached.set(given, offset);
           for (
@@ -170,6 +192,7 @@ export class SimDisk {
           ) {
             content.dirty.add(sector);
           }
+          this.#tellWrite();
         }).then(() =>
           soon(() => (durable && this.#honest ? flush(content, offset, given.length) : undefined)),
         );
@@ -179,25 +202,41 @@ export class SimDisk {
       size: () => soon(() => content.length),
       sync: () =>
         soon(() => {
-          this.#maybeFail();
+          if (this.#fails()) {
+            content.dirty.clear();
+            throw new Error(this.failWith);
+          }
           flush(content, 0, content.length);
         }),
       close: () => Promise.resolve(),
     };
   }
 
-  #maybeFail(): void {
-    if (this.failAfter === undefined) return;
-    if (this.failAfter-- > 0) return;
+  #tellWrite(): void {
+    const told = this.inWrite;
+    this.inWrite = undefined;
+    told?.();
+  }
+
+  #fails(): boolean {
+    if (this.failAfter === undefined || this.failAfter-- > 0) return false;
     this.failAfter = undefined;
-    throw new Error(this.failWith);
+    return true;
+  }
+
+  /** A write that fails: some of it is in the cache, which takes it for written. */
+  #half(content: Content, offset: number, given: Uint8Array): void {
+    const length = this.#random.below(Math.floor(given.length / SECTOR) + 1) * SECTOR;
+    if (length === 0) return;
+    grow(content, offset + length);
+    content.cached.set(given.subarray(0, length), offset);
   }
 
   /** Does `act` a moment later, unless power is lost before. */
   #soon<T>(clock: Clock, life: number, act: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       if (life !== this.#life) return;
-      clock.after(this.#random.below(3), () => {
+      clock.after(this.#random.below(3) + this.slowMs, () => {
         if (life !== this.#life) return;
         try {
           resolve(act());

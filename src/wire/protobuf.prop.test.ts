@@ -105,4 +105,13 @@ describe("protobuf", () => {
     assert.throws(() => KeyValue.decode(encoded), Malformed);
     assert.throws(() => KeyValue.decode(toArray("\x08" as Bytes)), Malformed);
   });
+
+  test("[PB-4] for what others have written such an integer reads as the nearest safe one (a revision)", () => {
+    const beyond = pb.message<{ readonly n: bigint }>({ n: pb.big64(2) });
+    const read = (n: bigint): number => KeyValue.decode(beyond.encode({ n }), true).createRevision;
+    assert.equal(read(2n ** 63n - 1n), Number.MAX_SAFE_INTEGER);
+    assert.equal(read(-(2n ** 63n)), -Number.MAX_SAFE_INTEGER);
+    assert.equal(read(2n ** 53n - 1n), Number.MAX_SAFE_INTEGER);
+    assert.equal(read(-7n), -7);
+  });
 });

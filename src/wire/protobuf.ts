@@ -42,17 +42,55 @@ type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 export interface Message<T extends object> {
   readonly fields: readonly (readonly [string, Field<unknown>])[];
   encode(value: Init<T>): Uint8Array;
-  decode(bytes: Uint8Array): T;
+  /** With `saturate` an integer beyond 2^53 reads as the nearest that is not, for what others have written. */
+  decode(bytes: Uint8Array, saturate?: boolean): T;
   write(writer: ProtoWriter, value: Init<T>): void;
   read(reader: ProtoReader): T;
 }
+
+/** Of a writer's buffer, between messages. */
+const KEPT_BYTES: number = 64 << 10;
 
 export class ProtoWriter {
   #array = new Uint8Array(256);
   #length = 0;
 
+  /** A copy of what has been written; the writer is empty afterwards. */
   take(): Uint8Array {
-    return this.#array.slice(0, this.#length);
+    const taken = this.#array.slice(0, this.#length);
+    this.#length = 0;
+    if (this.#array.length > KEPT_BYTES) this.#array = new Uint8Array(KEPT_BYTES);
+    return taken;
+  }
+  clear(): void {
+    this.#length = 0;
+  }
+  u8(value: number): void {
+    this.#room(1);
+    this.#array[this.#length++] = value;
+  }
+  /** Leaves four bytes open, to be filled in by `patchU32`. */
+  openU32(): number {
+    this.#room(4);
+    this.#length += 4;
+    return this.#length - 4;
+  }
+  /** Big-endian. */
+  patchU32(at: number, value: number): void {
+    new DataView(this.#array.buffer).setUint32(at, value);
+  }
+  get length(): number {
+    return this.#length;
+  }
+  /** A copy of what has been written from `start` on. */
+  since(start: number): Uint8Array {
+    return this.#array.slice(start, this.#length);
+  }
+  /** Fields that have been written before. */
+  raw(fields: Uint8Array): void {
+    this.#room(fields.length);
+    this.#array.set(fields, this.#length);
+    this.#length += fields.length;
   }
   tag(number: number, wire: number): void {
     this.varint(number * 8 + wire);
@@ -111,19 +149,21 @@ export class ProtoWriter {
 
 export class ProtoReader {
   readonly #array: Uint8Array;
+  readonly #saturate: boolean;
   #at: number;
   #end: number;
   #depth = 0;
 
-  constructor(array: Uint8Array) {
+  constructor(array: Uint8Array, saturate = false) {
     this.#array = array;
+    this.#saturate = saturate;
     this.#at = 0;
     this.#end = array.length;
   }
   get done(): boolean {
     return this.#at >= this.#end;
   }
-  /** An int64 as a number. Throws `Malformed` beyond 2^53. */
+  /** An int64 as a number. Beyond 2^53: the nearest safe integer if that is allowed, else `Malformed`. */
   varint(): number {
     const first = this.#array[this.#at] as number;
     if (this.#at < this.#end && first < 0x80) {
@@ -132,8 +172,9 @@ export class ProtoReader {
     }
     const [low, high] = this.#halves();
     const value = (high | 0) * TWO_32 + low;
-    if (!Number.isSafeInteger(value)) throw new Malformed("an integer beyond 2^53");
-    return value;
+    if (Number.isSafeInteger(value)) return value;
+    if (this.#saturate) return Math.sign(value) * Number.MAX_SAFE_INTEGER;
+    throw new Malformed("an integer beyond 2^53");
   }
   big(): bigint {
     const [low, high] = this.#halves();
@@ -187,6 +228,9 @@ export class ProtoReader {
   }
 }
 
+/** Messages are written one after the other, so one buffer does for all. */
+const whole = new ProtoWriter();
+
 /** The codec of the message with these fields. */
 export function message<T extends object>(fields: Fields<T>): Message<T> {
   const named = Object.entries(fields) as [string, Field<unknown>][];
@@ -214,11 +258,11 @@ export function message<T extends object>(fields: Fields<T>): Message<T> {
     write,
     read,
     encode: (value) => {
-      const writer = new ProtoWriter();
-      write(writer, value);
-      return writer.take();
+      whole.clear();
+      write(whole, value);
+      return whole.take();
     },
-    decode: (bytes) => read(new ProtoReader(bytes)),
+    decode: (bytes, saturate) => read(new ProtoReader(bytes, saturate)),
   };
 }
 
@@ -373,6 +417,25 @@ export function nested<T extends object>(
     read: (reader, wire) => {
       expected(wire, DELIMITED);
       return reader.delimited(() => of().read(reader));
+    },
+  };
+}
+
+/** As `field`, for values that are written again and again: from the second time on the same one is copied. */
+export function shared<T>(field: Field<T>): Field<T> {
+  let last: T | undefined;
+  let bytes: Uint8Array | undefined;
+  return {
+    ...field,
+    get message() {
+      return field.message;
+    },
+    write: (writer, value) => {
+      if (value === last && bytes !== undefined) return writer.raw(bytes);
+      const start = writer.length;
+      field.write(writer, value);
+      bytes = value === last ? writer.since(start) : undefined;
+      last = value;
     },
   };
 }

@@ -6,7 +6,7 @@ import type { Keyspace } from "../../src/contract/keyspace.ts";
 import type { ErrorCode, Outcome } from "../../src/sdk/index.ts";
 import { cards, connect, QuorateError } from "../../src/sdk/index.ts";
 import { Quorate } from "../../src/sdk/quorate.ts";
-import { guard } from "../../src/sdk/selection.ts";
+import { guard, lock, locks, storedGuard } from "../../src/sdk/selection.ts";
 import { startServer } from "../../src/server/index.ts";
 
 const identity = { service: "test", host: "here", pid: 1 };
@@ -95,7 +95,7 @@ describe("connection", { timeout: 30_000 }, () => {
     });
     await throws("EXPIRED", () => q.lock("a").extendLease("feed", 1_000), {
       outcome: definite,
-      object: /lock\/a\/feed/,
+      object: /^lock a$/,
       remedy: /Acquire again/,
     });
     const resource = guard("report.csv");
@@ -107,7 +107,11 @@ describe("connection", { timeout: 30_000 }, () => {
       remedy: /Acquire again/,
     });
     const held = await q.lock("held").acquire();
-    await throws("ABORTED", () => q.lock("held").acquire({ signal: AbortSignal.timeout(10) }), {
+    const given = new AbortController();
+    const waiting = q.lock("held").acquire({ signal: given.signal });
+    while ((await q.lock("held").explain()).waiters.length === 0);
+    given.abort();
+    await throws("ABORTED", () => waiting, {
       outcome: definite,
       object: /^lock held$/,
       remedy: /Nothing is held/,
@@ -122,7 +126,7 @@ describe("connection", { timeout: 30_000 }, () => {
     await q.close();
     await throws("SHUTDOWN", () => held.assertHeld(), {
       outcome: definite,
-      object: /^session /,
+      object: /^lock held$/,
       remedy: /Connect again/,
     });
     await throws("CLOSED", () => q.lock("a").tryAcquire(), {
@@ -152,7 +156,42 @@ describe("connection", { timeout: 30_000 }, () => {
       () => unfenced.lock("a"),
       (error: unknown) => QuorateError.is(error, "GUARANTEE"),
     );
+    // The facade and the room's own function are one implementation.
+    for (const made of [
+      () => lock(other, "a"),
+      () => locks(other, ["a", "b"]),
+      () => storedGuard(other, "a"),
+      () => other.locks(["a", "b"]),
+      () => other.guard("a"),
+    ])
+      assert.throws(made, (error: unknown) => QuorateError.is(error, "GUARANTEE"));
     for (const each of [q, other, unfenced]) await each.close();
+  });
+
+  test("[API-8] CLOSED names the line that closed the connection, or what did (connections)", async () => {
+    const told = async (q: Quorate): Promise<string> => {
+      const error: unknown = await q
+        .lock("a")
+        .tryAcquire()
+        .catch((each: unknown) => each);
+      assert.ok(QuorateError.is(error, "CLOSED"));
+      return error.message;
+    };
+    const byCall = await connect("memory:");
+    await byCall.close();
+    assert.match(await told(byCall), /has been closed, at .*connection\.test\.js:\d+:\d+/);
+    const byReason = await connect("memory:");
+    await byReason.close({ because: "for the night" });
+    assert.match(await told(byReason), /has been closed, for the night\./);
+  });
+
+  test("[API-9] a url or a time to live that cannot be meant is refused at once (table)", async () => {
+    for (const url of ["quorate:127.0.0.1:2379", "etcd:x", "", "memory", "FILE:x"])
+      await assert.rejects(connect(url), (error: unknown) => QuorateError.is(error, "CONFIG"), url);
+    for (const sessionTtlMs of [Number.NaN, 0, -1])
+      await assert.rejects(connect("memory:", { sessionTtlMs }), (error: unknown) =>
+        QuorateError.is(error, "INVALID"),
+      );
   });
 
   test("[API-5] a lazy connection opens at the first call, once per url, and again after it was closed (one server)", async () => {
@@ -168,11 +207,26 @@ describe("connection", { timeout: 30_000 }, () => {
     await server.close();
   });
 
+  test("[API-4] [API-5] a lazy connection to an engine that is too weak fails at its first use (weak engine)", async () => {
+    const lazily = (label: string, accept?: Guarantee["consistency"]): Quorate => {
+      const open = async (): Promise<Keyspace> =>
+        (await weak({ consistency: "best-effort" })).commitment.keyspace;
+      return connect.lazy({ label, foreign: false, open }, { accept });
+    };
+    const refused = lazily("weak:refused");
+    await assert.rejects(refused.lock("a").tryAcquire(), (error: unknown) =>
+      QuorateError.is(error, "GUARANTEE"),
+    );
+    const accepted = lazily("weak:accepted", "best-effort");
+    assert.ok((await accepted.lock("a").tryAcquire()).ok);
+    for (const each of [refused, accepted]) await each.close();
+  });
+
   test("[API-6] states tells of connection, loss and closing, in order (two connections)", async () => {
     const server = await startServer({ listen: "127.0.0.1:0" });
     const warned: string[] = [];
     const q = await connect(server.url, {
-      sessionTtlMs: 1_000,
+      sessionTtlMs: 3_000,
       logger: { warn: (message) => warned.push(message) },
     });
     const other = await connect(server.url);
@@ -189,7 +243,7 @@ describe("connection", { timeout: 30_000 }, () => {
       id: (await q.commitment.session()).lease,
     });
     await following;
-    assert.deepEqual(seen, ["connected", "lost", "closed"]);
+    assert.deepEqual(seen, ["connected", "lost"]);
     assert.match(warned.join(), /^(EXPIRED|LOST) \(definite\) session /);
     await held.release();
     await other.close();
@@ -198,8 +252,13 @@ describe("connection", { timeout: 30_000 }, () => {
 
   test("[API-7] every noun has a card with an answer to each question (cards)", () => {
     assert.deepEqual(cards.map(({ noun }) => noun).toSorted(), [
+      "barrier",
+      "double-barrier",
       "election",
+      "guard",
+      "latch",
       "lock",
+      "locks",
       "rwlock",
       "semaphore",
     ]);

@@ -13,6 +13,7 @@ import { leadershipErrors } from "./provoked/leadership.ts";
 import { placeErrors } from "./provoked/places.ts";
 import type { Row } from "./provoked/stage.ts";
 import { Stage } from "./provoked/stage.ts";
+import { userErrors } from "./provoked/users.ts";
 
 /** A code of the catalogue without a row does not compile. */
 const rows: Readonly<Record<ErrorCode, readonly Row[]>> = {
@@ -21,6 +22,7 @@ const rows: Readonly<Record<ErrorCode, readonly Row[]>> = {
   ...heldErrors,
   ...leadershipErrors,
   ...placeErrors,
+  ...userErrors,
   LAYOUT: [...heldErrors.LAYOUT, ...placeErrors.LAYOUT],
 };
 

@@ -8,9 +8,17 @@ import { helpOf } from "../../src/cli/program.ts";
 import { Shell } from "./shell.ts";
 
 /** What a command says that runs until it is interrupted. */
-const UNTIL_INTERRUPTED = /; \^C \w+s\n|Try next/;
+const UNTIL_INTERRUPTED = /; \^C \w+s\n|Try next|ready to serve/;
 /** Verbs whose honest answer to their example may be "no". */
-const MAY_SAY_NO = /^quorate (explain|doctor)\b/;
+const MAY_SAY_NO = /^quorate (explain|doctor|cluster (promote|status))\b/;
+/** A history that is right, for the verb that checks one. */
+const HISTORY = `{"quorate":"history","version":1}
+{"type":"watch","at":0,"process":"b","watch":"w","key":"k"}
+{"type":"watching","at":1,"watch":"w","revision":1}
+{"type":"invoke","at":1,"process":"a","op":1,"call":{"kind":"put","key":"k","value":"v"}}
+{"type":"answer","at":2,"op":1,"answer":{"revision":2}}
+{"type":"batch","at":3,"watch":"w","revision":2,"events":[{"kind":"put","kv":{"key":"k","value":"v","createRevision":2,"modRevision":2,"version":1}}]}
+`;
 
 function examplesOf(help: string): readonly string[] {
   const section = help.slice(help.indexOf("\nExamples:\n"));
@@ -24,7 +32,8 @@ describe("the examples of the help", () => {
       join(shell.directory, "quorate.json"),
       JSON.stringify({ dataDir: "./from-file" }),
     );
-    await shell.serve("--data-dir ./served");
+    writeFileSync(join(shell.directory, "history.jsonl"), HISTORY);
+    await shell.serve("--data-dir ./served --name m1 --peer-listen 127.0.0.1:0");
   });
   after(() => shell.close());
 
@@ -39,8 +48,9 @@ describe("the examples of the help", () => {
     for (const example of examples) {
       test(`[CLI-8] ${example} (one server)`, async () => {
         const running = shell.start(example);
+        const endless = !/--(events|looks)\b/.test(example);
         const interrupted = running.until(UNTIL_INTERRUPTED).then(
-          () => running.signal("SIGINT"),
+          () => endless && running.signal("SIGINT"),
           () => {},
         );
         const { code, stdout, stderr } = await running.ended;

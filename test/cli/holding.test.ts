@@ -36,6 +36,25 @@ describe("holding things from a shell", () => {
     assert.equal((await shell.run("quorate explain lock/busy")).code, 1);
   });
 
+  test("[CLI-13] a semaphore has as many owners as permits, and explain tells who waits (one server)", async () => {
+    const first = shell.start("quorate semaphore slots --permits 2");
+    const second = shell.start("quorate semaphore slots --permits 2 --label second");
+    await Promise.all([first.until(/holding slots/), second.until(/holding slots/)]);
+    const third = shell.start("quorate semaphore slots --permits 9 -- echo third");
+    for (;;) {
+      const { stdout } = await shell.run("quorate explain semaphore/slots --output json");
+      const { found } = JSON.parse(stdout) as { found: readonly Record<string, unknown>[] };
+      assert.equal(found[0]?.["permits"], 2, "the stored number counts");
+      if (/"position":1/.test(stdout)) break;
+    }
+    second.signal("SIGTERM");
+    const { code, stdout } = await third.ended;
+    assert.equal(code, 0);
+    assert.equal(stdout, "third\n");
+    first.signal("SIGTERM");
+    await Promise.all([first.ended, second.ended]);
+  });
+
   test("[CLI-13] a program that does not exist is exit code 2 and the lock is released (one server)", async () => {
     const { code, stderr } = await shell.run("quorate lock ghost --wait-ms 0 -- no-such-program");
     assert.equal(code, 2);
@@ -56,12 +75,26 @@ describe("holding things from a shell", () => {
   });
 
   test("[CLI-13] SIGTERM to the CLI ends the command and passes its end on (one server)", async () => {
-    const holder = shell.start(
-      "quorate lock polite -- sh -c 'trap \"exit 9\" TERM; sleep 60 & echo on; wait'",
-    );
+    // Short sleeps: one that is forked just before the signal would survive it, and keep the output open.
+    const command = `'trap "exit 9" TERM; echo on; while :; do sleep 0.1; done'`;
+    const holder = shell.start(`quorate lock polite -- sh -c ${command}`);
     await holder.until(/^on$/m);
     holder.signal("SIGTERM");
     assert.equal((await holder.ended).code, 9);
+  });
+
+  test("[CLI-13] ^C reaches the command; a second one ends both at once, with 130 (one server)", async () => {
+    const command = `'trap "echo heard" TERM; echo on; while :; do sleep 0.1; done'`;
+    const holder = shell.start(`quorate lock rude --ttl-ms 1000 -- sh -c ${command}`);
+    await holder.until(/^on$/m);
+    holder.signal("SIGINT");
+    await holder.until(/heard/);
+    holder.signal("SIGINT");
+    // Its output ends only when the command, which shares it, is gone as well.
+    assert.equal((await holder.ended).code, 130);
+    // Nobody could release it: it ends with its lease.
+    const next = await shell.run("quorate lock rude --wait-ms 20000 -- echo mine");
+    assert.equal(next.stdout, "mine\n");
   });
 
   test("[CLI-15] one leads, another follows when the first resigns (one server)", async () => {

@@ -37,7 +37,12 @@ export class Shell {
     writeFileSync(shim, `#!/bin/sh\nexec "${process.execPath}" "${MAIN}" "$@"\n`);
     chmodSync(shim, 0o755);
     const path = `${this.directory}${delimiter}${process.env["PATH"] ?? ""}`;
-    this.environment = { PATH: path, HOME: this.directory, QUORATE_LISTEN: "127.0.0.1:0" };
+    this.environment = {
+      PATH: path,
+      HOME: this.directory,
+      QUORATE_LISTEN: "127.0.0.1:0",
+      ETCD_LISTEN_CLIENT_URLS: "http://127.0.0.1:0",
+    };
   }
 
   /**

@@ -103,24 +103,46 @@ export const slowArm: Arm = {
     ),
 };
 
+/** Connections of the etcd engine to whatever serves etcd's API at `endpoint`. */
+function etcdClients(endpoint: string, stop: () => Promise<void>): OpenArm {
+  const clients: Quorate[] = [];
+  return {
+    client: async (service, sessionTtlMs = 10_000) => {
+      const q = await connect(`etcd://${endpoint}`, { service, sessionTtlMs });
+      clients.push(q);
+      return q;
+    },
+    close: async () => {
+      for (const each of clients) await each.close();
+      await stop();
+    },
+  };
+}
+
 export const etcdArm: Arm = {
   name: "etcd",
   skip: etcdMissing,
   open: async () => {
     const server = await startEtcd();
-    const clients: Quorate[] = [];
-    return {
-      client: async (service, sessionTtlMs = 10_000) => {
-        const q = await connect(`etcd://${server.endpoint}`, { service, sessionTtlMs });
-        clients.push(q);
-        return q;
-      },
-      close: async () => {
-        for (const each of clients) await each.close();
-        await server.stop();
-      },
-    };
+    return etcdClients(server.endpoint, () => server.stop());
   },
 };
 
-export const arms: readonly Arm[] = [memoryArm, strictArm, fileArm, serverArm, slowArm, etcdArm];
+/** The engine for etcd, and our own server in etcd's place. */
+export const etcdFaceArm: Arm = {
+  name: "etcd, served by quorate",
+  open: async () => {
+    const server = await startServer({ listen: "127.0.0.1:0" });
+    return etcdClients(server.url.replace("quorate://", ""), () => server.close());
+  },
+};
+
+export const arms: readonly Arm[] = [
+  memoryArm,
+  strictArm,
+  fileArm,
+  serverArm,
+  slowArm,
+  etcdArm,
+  etcdFaceArm,
+];

@@ -9,6 +9,7 @@ import type { Reply, Request } from "../../src/contract/requests.ts";
 import { openDriver } from "../../src/driver/driver.ts";
 import type { Driver } from "../../src/driver/face.ts";
 import { segmentName } from "../../src/driver/log.ts";
+import type { Disk } from "../../src/ports/disk.ts";
 import { SECTOR_BYTES } from "../../src/replica/log-format.ts";
 import { SimClock } from "../../src/verify/sim-clock.ts";
 import { SimDisk } from "../../src/verify/sim-disk.ts";
@@ -186,3 +187,40 @@ async function reopenedCount(disk: SimDisk, most: number): Promise<number> {
   }
   return found;
 }
+
+test("[DRV-14] an opening that is refused leaves no file open (one node)", async () => {
+  const { disk } = await writtenLog();
+  disk.damage(SEGMENT, (bytes) => {
+    bytes[600] = (bytes[600] ?? 0) ^ 0x40;
+  });
+  const clock = new SimClock();
+  const mounted = disk.mount(clock);
+  let openFiles = 0;
+  const counting: Disk = {
+    ...mounted,
+    open: async (name, options) => {
+      const file = await mounted.open(name, options);
+      openFiles++;
+      return {
+        ...file,
+        close: () => {
+          openFiles--;
+          return file.close();
+        },
+      };
+    },
+  };
+  const opening = pump(
+    clock,
+    openDriver({
+      disk: counting,
+      clock,
+      entropy: prng(9),
+      procedures: procedureSet([]),
+      label: "node",
+      segmentBytes: SECTORS * SECTOR_BYTES,
+    }),
+  );
+  await assert.rejects(opening, (error: unknown) => QuorateError.is(error, "DAMAGED"));
+  assert.equal(openFiles, 0);
+});

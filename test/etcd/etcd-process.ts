@@ -1,9 +1,13 @@
-/** A real etcd for one test file: one member on free ports, data in a temporary directory, killed at the end. */
+/**
+ * An etcd for one test file, the real one or `quorate etcd`, which takes the same flags: one member on free ports, data in a
+ * temporary directory, killed at the end.
+ */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePorts } from "../free-ports.ts";
 
 export interface EtcdProcess {
   /** `host:port` of its client side. */
@@ -24,18 +28,22 @@ export const etcdctlMissing: string | false =
     ? etcdMissing
     : "etcdctl is not installed";
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { readonly port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+/** What starts etcd, before its flags. */
+export type EtcdCommand = readonly [string, ...string[]];
+export const ETCD: EtcdCommand = ["etcd"];
+export const QUORATE_ETCD: EtcdCommand = [
+  process.execPath,
+  fileURLToPath(new URL("../../src/cli/main.js", import.meta.url)),
+  "etcd",
+];
 
-/** Starts etcd and resolves when it serves. */
-export async function startEtcd(): Promise<EtcdProcess> {
-  const directory = mkdtempSync(join(tmpdir(), "quorate-etcd-"));
-  const [client, peer] = [await freePort(), await freePort()];
+/** Starts it with its data below `parent`, where it also runs, and resolves when it serves. */
+export async function startEtcd(
+  command: EtcdCommand = ETCD,
+  parent: string = tmpdir(),
+): Promise<EtcdProcess> {
+  const directory = mkdtempSync(join(parent, "quorate-etcd-"));
+  const [client = 0, peer = 0] = await freePorts(2);
   const endpoint = `127.0.0.1:${client}`;
   const flags = [
     `--data-dir=${directory}`,
@@ -45,13 +53,14 @@ export async function startEtcd(): Promise<EtcdProcess> {
     `--initial-advertise-peer-urls=http://127.0.0.1:${peer}`,
     `--initial-cluster=default=http://127.0.0.1:${peer}`,
   ];
-  let running = await launch(flags);
+  const start = (): Promise<{ kill(): Promise<void> }> => launch(command, flags, directory);
+  let running = await start();
   return {
     endpoint,
     kill: () => running.kill(),
     restart: async () => {
       await running.kill();
-      running = await launch(flags);
+      running = await start();
     },
     stop: async () => {
       await running.kill();
@@ -60,8 +69,12 @@ export async function startEtcd(): Promise<EtcdProcess> {
   };
 }
 
-async function launch(flags: readonly string[]): Promise<{ kill(): Promise<void> }> {
-  const child = spawn("etcd", flags, { stdio: ["ignore", "ignore", "pipe"] });
+async function launch(
+  [program, ...args]: EtcdCommand,
+  flags: readonly string[],
+  cwd: string,
+): Promise<{ kill(): Promise<void> }> {
+  const child = spawn(program, [...args, ...flags], { cwd, stdio: ["ignore", "ignore", "pipe"] });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   // A test process that dies takes its etcd along.
   const kill = (): void => void child.kill("SIGKILL");

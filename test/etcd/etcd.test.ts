@@ -1,7 +1,6 @@
 /** A real etcd as the engine, and etcd's own programs beside ours. */
 import assert from "node:assert/strict";
-import type { ChildProcessWithoutNullStreams } from "node:child_process";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { utf8 } from "../../src/base/bytes.ts";
@@ -11,32 +10,9 @@ import { procedure } from "../../src/contract/procedure.ts";
 import type { Quorate } from "../../src/sdk/index.ts";
 import { connect } from "../../src/sdk/index.ts";
 import { etcd } from "../../src/sdk/etcd.ts";
+import { Ctl } from "./etcdctl.ts";
 import { etcdctlMissing, etcdMissing, startEtcd } from "./etcd-process.ts";
 import type { EtcdProcess } from "./etcd-process.ts";
-
-/** An `etcdctl` that goes on: its output, and its end. */
-class Ctl {
-  readonly child: ChildProcessWithoutNullStreams;
-  readonly ended: Promise<number | null>;
-  #said = "";
-  #tell: () => void = () => {};
-  constructor(endpoint: string, ...args: readonly string[]) {
-    this.child = spawn("etcdctl", ["--endpoints", endpoint, ...args], {
-      env: { ...process.env, ETCDCTL_API: "3" },
-    });
-    this.child.stdout.on("data", (chunk: Buffer) => {
-      this.#said += chunk.toString();
-      this.#tell();
-    });
-    this.ended = new Promise((resolve) => this.child.once("exit", (code) => resolve(code)));
-  }
-  async until(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.#said)) await new Promise<void>((told) => (this.#tell = told));
-  }
-  get said(): string {
-    return this.#said;
-  }
-}
 
 describe("etcd as the engine", { timeout: 60_000, skip: etcdMissing }, () => {
   let server: EtcdProcess;

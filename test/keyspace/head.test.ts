@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { after } from "../../src/base/bytes.ts";
 import type { Command } from "../../src/contract/requests.ts";
 import { finish } from "../../src/keyspace/range.ts";
 import { b, Bench, proc, put, run, stamp } from "./head-bench.ts";
@@ -92,6 +93,32 @@ test("[HEAD-LIMITS] a transaction changes at most 10,000 keys, whole or not at a
   assert.equal(bench.ok({ kind: "deleteRange", key: b("k/"), end: b("k0") }).deleted, 10_000);
 });
 
+test("[HEAD-LIMITS] a range with too many keys to delete is refused whole, and the remedy named empties it page by page (one replica)", () => {
+  const bench = new Bench();
+  for (let at = 0; at < 25_000; at++) {
+    bench.ok(put(`k/${at}`, ""));
+    if (at % 2_000 === 0) bench.commit();
+  }
+  bench.commit();
+  const range = { key: b("k/"), end: b("k0") };
+  const reply = bench.send({ kind: "deleteRange", ...range });
+  assert.ok(!reply.ok && reply.failure.code === "TOO_LARGE");
+  assert.match(reply.failure.remedy, /page by page: read 10000 keys .* up to just behind the last/);
+  let pages = 0;
+  for (;;) {
+    const read = bench.base.range({ kind: "range", ...range, keysOnly: true, limit: 10_000 });
+    assert.ok(!("code" in read));
+    const { kvs } = finish(read);
+    const [first, last] = [kvs[0], kvs.at(-1)];
+    if (first === undefined || last === undefined) break;
+    bench.ok({ kind: "deleteRange", key: first.key, end: after(last.key) });
+    bench.commit();
+    pages++;
+  }
+  assert.equal(pages, 3);
+  assert.equal(bench.base.versions.liveKeys, 0);
+});
+
 test("[HEAD-LIMITS] a request holds at most 1.5 MiB (one replica)", () => {
   const bench = new Bench();
   bench.refused(put("k", "v".repeat(1.5 * (1 << 20))), "TOO_LARGE");
@@ -165,19 +192,6 @@ test("[HEAD-QUOTA] 256 writers never exceed the quota, and raise the alarm (one 
   assert.deepEqual([...bench.base.alarms], ["NOSPACE"]);
 });
 
-test("[HEAD-QUOTA] callers that come to a full store stay within the quota (one replica)", () => {
-  const quotaBytes = 20_000;
-  const bench = new Bench({ quotaBytes });
-  for (let at = 0; bench.send(put(`k${at}`, "v".repeat(90))).ok; at++);
-  bench.commit();
-  let opened = 0;
-  for (let id = 1n; bench.send({ kind: "callerOpen", id }).ok; id++) opened++;
-  bench.refused({ kind: "callerOpen", id: 99n }, "QUOTA");
-  bench.commit();
-  assert.ok(opened >= 3, `${opened} callers`);
-  assert.ok(bench.base.bytes <= quotaBytes, `${bench.base.bytes} bytes`);
-});
-
 test("[HEAD-QUOTA] with the alarm on only what grows the store fails (one replica)", () => {
   const grow = proc("t/grow@1", (tx) => tx.put(b("p"), b("1")));
   const shrink = proc("t/shrink@1", (tx) => tx.delete(b("a")));
@@ -195,8 +209,6 @@ test("[HEAD-QUOTA] with the alarm on only what grows the store fails (one replic
   ]) {
     bench.refused(command, "QUOTA");
   }
-  // A client that comes to delete opens a caller first.
-  bench.ok({ kind: "callerOpen", id: 9n });
   bench.ok(run("t/shrink@1"));
   bench.ok({ kind: "deleteRange", key: b("b") });
   bench.ok({ kind: "compact", revision: bench.base.revision });

@@ -16,7 +16,14 @@ import type { Guarantee } from "quorate";
 import { etcd } from "quorate/etcd";
 import { guard, lock } from "quorate/selection";
 import { startServer } from "quorate/server";
+import { simulate, virtual } from "quorate/testing";
+import type { World } from "quorate/testing";
 
+await using made = await virtual();
+await made.clock.runUntil(made.q.lock("b").lease({ ttlMs: 1_000 }));
+const worlds = await simulate({ faults: [], faultsMs: 1_000 }, (world: World) => {
+  world.process("one", ({ q: own }) => own.lock("a").tryRun(() => world.note("ran")));
+});
 const server = await startServer({ listen: "127.0.0.1:0" });
 const q = await connect(server.url, { service: "consumer" });
 const given: Guarantee["consistency"] = q.commitment.keyspace.guarantee.consistency;
@@ -26,7 +33,7 @@ await held.release();
 await q.close();
 await server.close();
 const refused: unknown = await connect("nonsense:").catch((error: unknown) => error);
-console.log(given, token > 0, QuorateError.is(refused), typeof guard, etcd().label);
+console.log(worlds.runs, given, token > 0, QuorateError.is(refused), typeof guard, etcd().label);
 `;
 
 const TSCONFIG = {
@@ -118,7 +125,9 @@ describe("the package", { timeout: 120_000 }, () => {
     const entry = join(root, "dist", "package", "index.js");
     const { files, modules } = staticGraph(entry);
     const names = [...files].map((path) => relative(root, path));
-    assert.ok(files.size <= 16, `${files.size} files: ${names.join(" ")}`);
+    assert.ok(files.size <= 20, `${files.size} files: ${names.join(" ")}`);
+    const sources = [...files].map((path) => readFileSync(path, "utf8"));
+    assert.ok(!sources.some((each) => each.includes("SimulationError")), "the simulator is loaded");
     const heavy =
       /^node:(http|https|http2|net|tls|dgram|worker_threads|child_process|cluster|inspector)$/;
     assert.deepEqual(
@@ -174,7 +183,7 @@ describe("the package", { timeout: 120_000 }, () => {
     const printed = execFileSync(process.execPath, [join(folder, "program.js")], {
       encoding: "utf8",
     });
-    assert.equal(printed, "linearizable true true function etcd://127.0.0.1:2379\n");
+    assert.equal(printed, "1 linearizable true true function etcd://127.0.0.1:2379\n");
   });
 
   test("[PKG-5] what is not exported cannot be imported", async () => {

@@ -6,6 +6,7 @@ import { hostClock } from "../../src/host/clock.ts";
 import { registry } from "../../src/host/meter.ts";
 import type { Driver } from "../../src/driver/face.ts";
 import type { ByteStream, Network, StreamHandler } from "../../src/ports/network.ts";
+import type { ServiceContext } from "../../src/service/connection.ts";
 import { ServiceConnection } from "../../src/service/connection.ts";
 
 /** One side of a pair: what is written arrives at the other side's handler in a later turn. */
@@ -63,9 +64,13 @@ class End implements ByteStream {
   }
 }
 
-/** `bytes` says after how many the next connection ends. */
-export function cutNetwork(driver: Driver, bytes: () => number): Network {
-  const context = { driver, clock: hostClock, meter: registry() };
+/** `bytes` says after how many the next connection ends; `cluster` what the service tells of one. */
+export function cutNetwork(
+  driver: Driver,
+  bytes: () => number,
+  cluster?: ServiceContext["cluster"],
+): Network {
+  const context = { driver, clock: hostClock, meter: registry(), cluster };
   return {
     dial: (_address, attach) => {
       const budget = { left: bytes() };

@@ -6,11 +6,15 @@ import { toArray, utf8 } from "../../src/base/bytes.ts";
 import { procedureSet } from "../../src/contract/procedure.ts";
 import { openDriver } from "../../src/driver/driver.ts";
 import type { Driver } from "../../src/driver/face.ts";
+import { addFrames } from "../../src/driver/snapshot-files.ts";
 import { hostClock } from "../../src/host/clock.ts";
+import type { Clock } from "../../src/ports/clock.ts";
 import { hostEntropy } from "../../src/host/entropy.ts";
 import { registry } from "../../src/host/meter.ts";
+import { Importer } from "../../src/keyspace/snapshot.ts";
 import type { ByteStream } from "../../src/ports/network.ts";
 import { ServiceConnection } from "../../src/service/connection.ts";
+import { Turns } from "../../src/service/turns.ts";
 import { FrameReader, FrameWriter } from "../../src/wire/native/framing.ts";
 import type { ClientMessage, ServerMessage } from "../../src/wire/native/messages.ts";
 import { clientCodec, MAGIC, serverCodec } from "../../src/wire/native/messages.ts";
@@ -98,6 +102,86 @@ test("[NAT-5] a client that does not read is not worked for (1 connection, 2,000
   await driver.close();
 });
 
+test("[NAT-9] what comes at once is heeded in turns: another connection is served in between (2 connections, 1,000 watches)", async () => {
+  const driver = await memoryDriver();
+  // Each look at this clock finds that 3 ms have passed.
+  let nowMs = 0;
+  const clock = { ...hostClock, monotonicMs: () => (nowMs += 3) };
+  const peer = new Peer();
+  const service = new ServiceConnection({ driver, clock, meter: registry() }, peer);
+  service.received(toArray(MAGIC));
+  const other = connected(driver);
+  await turn();
+  const total = 1_000;
+  const opens = Array.from({ length: total }, (_, id): ClientMessage => {
+    return { kind: "watchOpen", id, request: { key: utf8(`k${id}`) } };
+  });
+  service.received(frames(opens));
+  const taken = driver.status().watchers;
+  assert.ok(taken > 0 && taken < total / 5, `${taken} in the first turn`);
+  assert.equal(peer.paused, true, "nothing more is read meanwhile");
+  other.service.received(frames([{ kind: "ping" }]));
+  await until(() => other.peer.heard.some(({ kind }) => kind === "pong"));
+  assert.ok(driver.status().watchers < total, "the other did not wait for all of them");
+  const started = (): number => peer.heard.filter(({ kind }) => kind === "watchStarted").length;
+  await until(() => started() === total);
+  assert.equal(peer.paused, false);
+  const order = peer.heard.flatMap((each) => (each.kind === "watchStarted" ? [each.id] : []));
+  assert.deepEqual(
+    order,
+    [...order].sort((a, b) => a - b),
+    "in the order in which they came",
+  );
+  service.closed();
+  other.service.closed();
+  await driver.close();
+});
+
+test("[NAT-11] a request behind many connections that bring much is answered within a few turns (21 connections, 20,000 watches)", async () => {
+  const driver = await memoryDriver();
+  // Each look at this clock finds that 0.2 ms have passed.
+  let nowMs = 0;
+  const clock: Clock = {
+    ...hostClock,
+    monotonicMs: () => (nowMs += 0.2),
+    // What is waited for has passed at once.
+    after: (ms, fire, options) => {
+      nowMs += ms;
+      return hostClock.after(0, fire, options);
+    },
+  };
+  const context = { driver, clock, meter: registry(), turns: new Turns(clock) };
+  const begun = (): { readonly peer: Peer; readonly service: ServiceConnection } => {
+    const peer = new Peer();
+    const service = new ServiceConnection(context, peer);
+    service.received(toArray(MAGIC));
+    return { peer, service };
+  };
+  const honest = begun();
+  const floods = Array.from({ length: 20 }, begun);
+  const each = 1_000;
+  const opens = Array.from({ length: each }, (_, id): ClientMessage => {
+    return { kind: "watchOpen", id, request: { key: utf8(`k${id}`) } };
+  });
+  for (let turns = 0; turns < 100; turns++) await turn();
+  const chunk = frames(opens);
+  for (const { service } of floods) service.received(chunk.slice());
+  // Until they are known for what they are.
+  for (let turns = 0; turns < 40; turns++) await turn();
+  const opened = driver.status().watchers;
+  assert.ok(opened < (20 * each) / 2, `${opened} of them are open already`);
+  assert.ok(floods.every(({ peer }) => peer.paused));
+  honest.service.received(frames([{ kind: "ping" }]));
+  let turns = 0;
+  for (; !honest.peer.heard.some(({ kind }) => kind === "pong"); turns++) await turn();
+  assert.ok(turns <= 4, `${turns} turns`);
+  await until(() => driver.status().watchers === 20 * each);
+  await until(() => floods.every(({ peer }) => !peer.paused));
+  for (const { service } of [honest, ...floods]) service.closed();
+  assert.equal(driver.status().watchers, 0);
+  await driver.close();
+});
+
 test("[NAT-6] one watch more than a connection may have is refused, and the others go on (65,537 watches)", async () => {
   const driver = await memoryDriver();
   const { peer, service } = connected(driver);
@@ -143,6 +227,50 @@ test("[NAT-1] messages are the same however their bytes are cut (1 connection, s
   await until(() => peer.heard.filter((message) => message.kind === "reply").length === 2);
   assert.equal(driver.status().keys, 2);
   assert.ok(peer.heard.some((message) => message.kind === "pong"));
+  service.closed();
+  await driver.close();
+});
+
+test("[NAT-8] a snapshot is sent as fast as it is taken, between other answers, one at a time (1 connection)", async () => {
+  const driver = await memoryDriver();
+  const { peer, service } = connected(driver);
+  const value = "v".repeat(1_000) as Bytes;
+  const keys = 4_000;
+  const put = (id: number, key: string): ClientMessage => {
+    return { kind: "request", id, request: { kind: "put", key: utf8(key), value } };
+  };
+  const of = (kind: ServerMessage["kind"]): number =>
+    peer.heard.filter((message) => message.kind === kind).length;
+  service.received(frames(Array.from({ length: keys }, (_, at) => put(at, `k${at}`))));
+  await until(() => of("reply") === keys);
+
+  peer.reads = false;
+  service.received(frames([{ kind: "snapshotOpen", id: 1 }]));
+  for (let turns = 0; turns < 50; turns++) await turn();
+  const parts = of("snapshotPart");
+  assert.ok(parts >= 1 && parts <= 2, `${parts} parts were sent to one that takes none`);
+  peer.reads = true;
+  service.drained();
+  service.received(frames([{ kind: "snapshotOpen", id: 2 }, put(keys, "later")]));
+  await until(() => of("snapshotEnded") === 2);
+  const kinds = peer.heard.slice(keys).map((message) => message.kind);
+  assert.ok(kinds.indexOf("reply") < kinds.lastIndexOf("snapshotPart"), kinds.join(" "));
+  const [refused, ended] = peer.heard.filter((message) => message.kind === "snapshotEnded");
+  assert.deepEqual([refused?.id, refused?.failure?.code], [2, "OVERLOADED"]);
+  assert.deepEqual([ended?.id, ended?.failure], [1, undefined]);
+  const importer = new Importer();
+  for (const message of peer.heard) {
+    if (message.kind !== "snapshotPart") continue;
+    const bytes = toArray(message.bytes);
+    assert.equal(addFrames(importer, bytes), bytes.length);
+  }
+  // As it was when it was asked for: what was put meanwhile is not in it.
+  assert.equal(importer.take().revision, keys + 1);
+
+  // Who goes away in the middle of one leaves nothing behind.
+  peer.reads = false;
+  service.received(frames([{ kind: "snapshotOpen", id: 3 }]));
+  await turn();
   service.closed();
   await driver.close();
 });

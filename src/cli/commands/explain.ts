@@ -3,87 +3,36 @@
  * nothing.
  */
 import { utf8 } from "../../base/bytes.ts";
+import { NOUNS } from "../../mechanisms/explain.ts";
+import type { Noun } from "../../mechanisms/explain.ts";
 import { connected, type Context, operand } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { shown } from "../output.ts";
-import type { Flags } from "../flags.ts";
-import type { Explanation } from "../../mechanisms/selection/contention/explain.ts";
-import type { Quorate } from "../../sdk/index.ts";
 
-const KINDS = ["lock", "rwlock", "semaphore", "election"] as const;
-type Kind = (typeof KINDS)[number];
-
-/** What there is to say of one kind. */
-type Found =
-  | ({ readonly kind: Kind } & Pick<Explanation, "holders" | "waiters">)
-  | { readonly kind: Kind; readonly contenders: readonly object[]; readonly note: string };
-
-export async function run(
-  context: Context,
-  operands: readonly string[],
-  flags: Flags,
-): Promise<ExitCode> {
-  const { kinds, name } = wanted(operand(operands, 0, "name"));
-  const permits = flags.integer("permits", 1);
+export async function run(context: Context, operands: readonly string[]): Promise<ExitCode> {
+  const { noun, name } = wanted(operand(operands, 0, "name"));
+  const { terminal, interrupt: signal, timeoutMs } = context;
   return await connected(context, async (q) => {
-    const found: Found[] = [];
-    for (const kind of kinds) {
-      const explained = await explainAs(q, kind, name, permits);
-      if (explained !== undefined) found.push(explained);
-    }
-    if (context.terminal.format === "json") {
-      context.terminal.json({ name, found });
+    const explained = await q.explain(name, { noun, signal, timeoutMs });
+    const found = explained.map(({ noun: kind, ...rest }) => ({
+      kind,
+      ...rest,
+    }));
+    if (terminal.format === "json") {
+      terminal.json({ name, found });
     } else {
       for (const { kind, ...rest } of found) print(context, `${kind} ${name}`, rest);
-      if (found.length === 0) context.terminal.note(`${name}: nobody holds it, nobody waits`);
+      if (found.length === 0) terminal.note(`${name}: nobody holds it, nobody waits`);
     }
     return found.length === 0 ? EXIT.no : EXIT.ok;
   });
 }
 
 /** `orders/42` is every kind of that name; `lock/orders/42` the lock alone. */
-export function wanted(topic: string): { readonly kinds: readonly Kind[]; readonly name: string } {
+export function wanted(topic: string): { readonly noun: Noun | undefined; readonly name: string } {
   const cut = topic.indexOf("/");
-  const kind = KINDS.find((each) => each === topic.slice(0, Math.max(0, cut)));
-  return kind === undefined
-    ? { kinds: KINDS, name: topic }
-    : { kinds: [kind], name: topic.slice(cut + 1) };
-}
-
-async function explainAs(
-  q: Quorate,
-  kind: Kind,
-  name: string,
-  permits: number | undefined,
-): Promise<Found | undefined> {
-  const { holders, waiters } = await explanationOf(q, kind, name, permits ?? 1);
-  if (holders.length + waiters.length === 0) return undefined;
-  if (kind !== "semaphore" || permits !== undefined) return { kind, holders, waiters };
-  // How many permits there are is known to its users alone: without it nobody can say who owns.
-  const contenders = [...holders, ...waiters].map(({ who, token, weight }) => ({
-    who,
-    token,
-    weight,
-  }));
-  return { kind, contenders, note: "give --permits to tell holders from waiters" };
-}
-
-async function explanationOf(
-  q: Quorate,
-  kind: Kind,
-  name: string,
-  permits: number,
-): Promise<Explanation> {
-  switch (kind) {
-    case "lock":
-      return await q.lock(name).explain();
-    case "rwlock":
-      return await q.rwlock(name).explain();
-    case "semaphore":
-      return await q.semaphore(name, { permits }).explain();
-    case "election":
-      return await q.election(name).explain();
-  }
+  const noun = NOUNS.find((each) => each === topic.slice(0, Math.max(0, cut)));
+  return { noun, name: noun === undefined ? topic : topic.slice(cut + 1) };
 }
 
 function print(context: Context, title: string, explanation: object): void {

@@ -1,12 +1,15 @@
 /**
- * `quorate get`: reads keys. One linearizable range request; nothing found is the answer "no" (exit
+ * `quorate get` and `quorate range`: read keys. One linearizable range request; nothing found is the answer "no" (exit
  * 1).
  */
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { Flags } from "../flags.ts";
-import { keyRange } from "../key-range.ts";
-import type { RangeResponse } from "../../contract/requests.ts";
-import { hex, jsonBytes, jsonKeyValue, shown, table } from "../output.ts";
+import { type KeyRange, keyRange } from "../key-range.ts";
+import type { Bytes } from "../../base/bytes.ts";
+import { fail } from "../../base/errors.ts";
+import type { RangeRequest, RangeResponse, SortTarget } from "../../contract/requests.ts";
+import { OPEN_END } from "../../contract/requests.ts";
+import { argumentBytes, hex, jsonBytes, jsonKeyValue, shown, table } from "../output.ts";
 import { callOptions, type Context, operand, withKeyspace } from "../context.ts";
 
 export async function run(
@@ -14,7 +17,39 @@ export async function run(
   operands: readonly string[],
   flags: Flags,
 ): Promise<ExitCode> {
-  const range = keyRange(operand(operands, 0, "key"), flags);
+  return await read(context, keyRange(operand(operands, 0, "key"), flags), flags, undefined);
+}
+
+/** From a key up to, not including, another, or to the end; in any order. */
+export async function range(
+  context: Context,
+  operands: readonly string[],
+  flags: Flags,
+): Promise<ExitCode> {
+  const bytes = (at: number): Bytes => argumentBytes(operands[at] ?? "", flags.on("escapes"));
+  // No key is empty: the least one is a single zero byte.
+  const key = operands[0] === undefined || operands[0] === "" ? OPEN_END : bytes(0);
+  const end = operands[1] === undefined ? OPEN_END : bytes(1);
+  return await read(context, { key, end }, flags, sortOf(flags));
+}
+
+const TARGETS: readonly SortTarget[] = ["key", "version", "create", "mod", "value"];
+
+function sortOf(flags: Flags): RangeRequest["sort"] {
+  const target = TARGETS.find((each) => each === (flags.text("sort-by") ?? "key"));
+  if (target === undefined) {
+    const what = `${JSON.stringify(flags.text("sort-by"))} is nothing to sort by`;
+    throw fail("INVALID", { object: "--sort-by", what, remedy: `Give ${TARGETS.join(", ")}.` });
+  }
+  return { target, order: flags.on("descend") ? "descend" : "ascend" };
+}
+
+async function read(
+  context: Context,
+  range: KeyRange,
+  flags: Flags,
+  sort: RangeRequest["sort"],
+): Promise<ExitCode> {
   const revision = flags.integer("rev", 1);
   const limit = flags.integer("limit", 1);
   return await withKeyspace(context, async (keyspace) => {
@@ -24,6 +59,11 @@ export async function run(
         ...range,
         revision,
         limit,
+        sort,
+        minModRevision: flags.integer("min-mod-rev"),
+        maxModRevision: flags.integer("max-mod-rev"),
+        minCreateRevision: flags.integer("min-create-rev"),
+        maxCreateRevision: flags.integer("max-create-rev"),
         keysOnly: flags.on("keys-only"),
         countOnly: flags.on("count-only"),
         consistency: flags.on("serializable") ? "serializable" : "linearizable",

@@ -8,12 +8,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fail } from "../../base/errors.ts";
-import { segmentName, segmentNumbers } from "../../driver/log.ts";
+import { segmentLength, segmentName, segmentNumbers } from "../../driver/log.ts";
 import { snapshotNames } from "../../driver/snapshot-files.ts";
 import { isZero, type Position, readBatch, SECTOR_BYTES } from "../../replica/log-format.ts";
 import { type Context, operand } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
-import { table } from "../output.ts";
+import { hex, table } from "../output.ts";
 
 /** What one segment holds. */
 interface SegmentReport {
@@ -65,7 +65,7 @@ async function inspectSegments(
     const name = segmentName(number);
     const missing = before !== undefined && number !== before + 1;
     before = number;
-    const wrong = misplaced(bytes, identity, ended, missing);
+    const wrong = misplaced(bytes, segmentLength(number, identity.segmentBytes), ended, missing);
     if (wrong !== undefined) {
       reports.push(reportOf(name, 0, undefined, position, 0, "damaged", wrong));
       continue;
@@ -82,16 +82,13 @@ async function inspectSegments(
 
 function misplaced(
   bytes: Uint8Array,
-  identity: Identity,
+  length: number,
   ended: boolean,
   missing: boolean,
 ): SegmentReport["at"] {
   if (missing) return { byte: 0, what: "a segment is missing before it" };
-  if (bytes.length !== identity.segmentBytes) {
-    return {
-      byte: 0,
-      what: `its length is ${bytes.length} bytes and must be ${identity.segmentBytes}`,
-    };
+  if (bytes.length !== length) {
+    return { byte: 0, what: `its length is ${bytes.length} bytes and must be ${length}` };
   }
   if (ended && !isZero(bytes, 0, bytes.length))
     return { byte: 0, what: "data after the end of the log" };
@@ -163,7 +160,9 @@ async function namesOf(directory: string): Promise<readonly string[]> {
 
 async function identityOf(directory: string): Promise<Identity> {
   try {
-    return JSON.parse(await readFile(join(directory, "identity.json"), "utf8")) as Identity;
+    const text = await readFile(join(directory, "identity.json"), "utf8");
+    const { clusterId, memberId, ...rest } = JSON.parse(text) as Identity;
+    return { ...rest, clusterId: hex(BigInt(clusterId)), memberId: hex(BigInt(memberId)) };
   } catch (error) {
     const what =
       "has no identity.json that can be read: not a data directory, or one whose identity is lost";

@@ -11,6 +11,8 @@ import { startServer } from "../../server/index.ts";
 import { type Context, report } from "../context.ts";
 import { EXIT, type ExitCode, exitCodeOf } from "../exit-codes.ts";
 import type { Flags } from "../flags.ts";
+import { tellManager } from "../service-manager.ts";
+import { prepareProcess } from "../serving-process.ts";
 import { misspelt, resolveServeSettings, type ServeSettings, SETTINGS } from "../settings.ts";
 
 /** A recovery that takes longer than this says that it goes on. */
@@ -26,22 +28,43 @@ export async function run(
     terminal.note(`warning: the environment variable ${name} is not known; did you mean ${meant}?`);
   }
   const settings = await settle(flags, environment);
+  prepareProcess();
   const server = await starting(context, settings);
   const stopped = new Promise<"stopped">((resolve) => {
-    server.driver.onStopped((failure) => {
+    server.onStopped((failure) => {
       void report(context, new QuorateError(failure)).then(() => resolve("stopped"));
       process.exitCode = exitCodeOf(failure);
     });
   });
   say(context, settings, server.url);
+  const warn = (message: string): void => terminal.note(`warning: ${message}`);
+  const told = tellManager("READY=1", environment, warn);
   const asked = new Promise<"asked">((resolve) => {
+    if (environment["QUORATE_UNTIL_STDIN_ENDS"] === "1") whenStdinEnds(() => resolve("asked"));
     if (interrupt.aborted) resolve("asked");
     interrupt.addEventListener("abort", () => resolve("asked"), { once: true });
   });
   const why = await Promise.race([stopped, asked]);
   if (why === "asked") terminal.note("draining; a second signal ends at once");
-  await server.close();
-  return why === "asked" ? EXIT.ok : Number(process.exitCode ?? EXIT.indefinite);
+  // A replica that stops while it closes says so once, as any that stops.
+  const stopping = told.then(() => tellManager("STOPPING=1", environment, warn));
+  const ended = await server.close().then(
+    () => why,
+    (error: unknown) => {
+      if (process.exitCode === undefined) throw error;
+      return "stopped" as const;
+    },
+  );
+  await stopping;
+  if (ended === "asked") return EXIT.ok;
+  await stopped;
+  return Number(process.exitCode ?? EXIT.indefinite);
+}
+
+/** Whoever has started this process is gone, however it ended. Waiting for that does not keep the process alive. */
+function whenStdinEnds(ended: () => void): void {
+  process.stdin.resume().once("end", ended).once("error", ended);
+  if ("unref" in process.stdin) process.stdin.unref();
 }
 
 async function settle(flags: Flags, environment: Context["environment"]): Promise<ServeSettings> {
@@ -77,7 +100,9 @@ async function starting(
     context.terminal.note(`reading ${settings.dataDir} (${passed} s)`);
   }, PROGRESS_MS);
   try {
-    return await startServer(settings);
+    const warn = (message: string): void => context.terminal.note(`warning: ${message}`);
+    const joinTls = context.tls;
+    return await startServer({ ...settings, memberName: settings.name, joinTls, warn });
   } finally {
     clearInterval(progress);
   }

@@ -1,9 +1,10 @@
-/** `quorate snapshot save|inspect|restore`: backups of a stopped server. No connection. */
+/** `quorate snapshot save|inspect|restore`: backups, of a running server or of a directory that nobody has open. */
 import { type Context, operand } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { Flags } from "../flags.ts";
 import { table } from "../output.ts";
 import {
+  downloadSnapshot,
   inspectSnapshot,
   restoreSnapshot,
   saveSnapshot,
@@ -16,9 +17,14 @@ export async function save(
   flags: Flags,
 ): Promise<ExitCode> {
   const file = operand(operands, 0, "file");
-  const directory =
-    flags.text("data-dir") ?? context.environment["QUORATE_DATA_DIR"] ?? "./.quorate";
-  return await say(context, `saved ${directory} to ${file}`, await saveSnapshot(directory, file));
+  // Never from the environment: without a flag it is the server that is asked.
+  const directory = flags.text("data-dir");
+  const { url, interrupt: signal, timeoutMs, tls, credentials } = context;
+  const facts =
+    directory === undefined
+      ? await downloadSnapshot(url, file, { signal, timeoutMs, tls, credentials })
+      : await saveSnapshot(directory, file);
+  return await say(context, `saved ${directory ?? url} to ${file}`, facts);
 }
 
 export async function inspect(context: Context, operands: readonly string[]): Promise<ExitCode> {

@@ -1,4 +1,5 @@
 /** `quorate status`: what the server says of itself. One request. */
+import { shownUrl } from "../../sdk/address.ts";
 import type { StatusResponse } from "../../contract/requests.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { hex, table } from "../output.ts";
@@ -12,13 +13,13 @@ export async function run(context: Context): Promise<ExitCode> {
     if (context.terminal.format === "json") {
       context.terminal.json({
         ...plain(status),
-        url: context.url,
+        url: shownUrl(context.url),
         guarantee: keyspace.guarantee,
         roundTripMs,
       });
     } else {
       context.terminal.line(
-        await table(["", ""], rows(context.url, status, keyspace.guarantee, roundTripMs)),
+        await table(["", ""], rows(shownUrl(context.url), status, keyspace.guarantee, roundTripMs)),
       );
     }
     return status.alarms.length === 0 ? EXIT.ok : EXIT.no;
@@ -54,7 +55,7 @@ function rows(
   ];
 }
 
-function size(bytes: number): string {
+export function size(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
   return `${(bytes / 1024 ** power).toFixed(1)} ${["B", "KiB", "MiB", "GiB", "TiB"][power] ?? ""}`;

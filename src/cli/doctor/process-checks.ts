@@ -3,11 +3,11 @@
  *
  * Leaves out: anything that touches the data directory or the network.
  */
-import { readFile } from "node:fs/promises";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
 import { getHeapStatistics } from "node:v8";
 import { type Check, good } from "./check.ts";
+import { openFilesMax } from "../serving-process.ts";
 
 const SAMPLE_MS = 300;
 const MIB = 2 ** 20;
@@ -34,9 +34,8 @@ export function heap(): Check {
 
 /** Each connection is a file. */
 export async function openFiles(): Promise<Check> {
-  const limits = await readFile("/proc/self/limits", "utf8").catch(() => undefined);
-  const soft = Number(/^Max open files\s+(\d+)/m.exec(limits ?? "")?.[1] ?? Number.NaN);
-  if (Number.isNaN(soft)) return good("open files", "no limit known on this platform");
+  const soft = await openFilesMax();
+  if (soft === undefined) return good("open files", "no limit known on this platform");
   if (soft >= 4096) return good("open files", `limit ${soft}`, { limit: soft });
   return {
     name: "open files",

@@ -1,8 +1,10 @@
 /**
  * The embedded engine: the Keyspace contract over a driver in this process. A call never leaves the process, so its
- * outcome is lost only if the process is; `memory:` forgets everything with it.
+ * outcome is lost only if the process is; `memory:` forgets everything with it. Whoever has the data in hand is not asked
+ * who they are.
  */
 import { asFailure, fail, QuorateError } from "../../base/errors.ts";
+import { SYSTEM } from "../../contract/auth.ts";
 import type { Guarantee } from "../../contract/guarantee.ts";
 import type {
   CallOptions,
@@ -69,7 +71,7 @@ export function embeddedKeyspace(options: EmbeddedOptions): Keyspace {
     if (closed !== undefined) return Promise.reject(refuseClosed());
     return pending(clock, driver.label, request, callOptions, (state, done) => {
       state.sent = true;
-      driver.submit(request, undefined, done);
+      driver.submit(request, undefined, done, SYSTEM);
     });
   }
   const keyspace: Keyspace = {
@@ -78,7 +80,7 @@ export function embeddedKeyspace(options: EmbeddedOptions): Keyspace {
     call,
     watch: (request: WatchRequest, callOptions?: CallOptions): Watch => {
       if (closed === undefined)
-        return watchStream((sink) => driver.watch(request, sink), callOptions?.signal);
+        return watchStream((sink) => driver.watch(request, sink, SYSTEM), callOptions?.signal);
       const failed = asFailure(refuseClosed(), driver.label);
       return watchStream((sink) => {
         clock.soon(() => sink.ended(failed));
@@ -110,7 +112,7 @@ export function embeddedKeyspace(options: EmbeddedOptions): Keyspace {
       return () => listeners.delete(listener);
     },
     close: () => {
-      closed ??= driver.close().then(() => tell("closed"));
+      closed ??= driver.close().finally(() => tell("closed"));
       return closed;
     },
   };

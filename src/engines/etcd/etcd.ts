@@ -196,10 +196,12 @@ class Etcd implements Keyspace {
       case "run":
       case "callerOpen":
       case "callerClose":
+      case "auth":
+      case "authShow":
         throw fail("GUARANTEE", {
           object: `${request.kind} at ${this.label}`,
-          what: "is not something that etcd can do",
-          remedy: "Use run(), which evaluates procedures in this process.",
+          what: "is not something that this engine asks of etcd",
+          remedy: "Use run() for procedures, which this process evaluates; etcdctl for users.",
         });
     }
   }

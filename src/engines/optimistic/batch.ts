@@ -17,7 +17,7 @@ import { Suspension } from "../../contract/suspension.ts";
 import type { ReadSource, Write } from "../../keyspace/procedure-tx.ts";
 import { ProcedureTx } from "../../keyspace/procedure-tx.ts";
 import type { Answer, Read } from "./reads.ts";
-import { conditions, covers, ordered, readName, written } from "./reads.ts";
+import { conditions, covers, isCut, ordered, readName, written } from "./reads.ts";
 
 /** Compares, and operations of a branch, that one etcd transaction takes by default. */
 export const OPERATIONS_MAX = 128;
@@ -35,7 +35,13 @@ export interface ReadCache {
 }
 
 export type Outcome =
-  | { readonly kind: "returned"; readonly result: unknown; readonly wrote: boolean }
+  | {
+      readonly kind: "returned";
+      readonly result: unknown;
+      readonly wrote: boolean;
+      /** A later call of the same commit changed what this one saw or wrote. */
+      overtaken: boolean;
+    }
   | { readonly kind: "thrown"; readonly failure: Failure; readonly error: unknown };
 
 /** What a run over the cache came to. */
@@ -54,6 +60,7 @@ export function evaluate(calls: readonly Call[], cache: ReadCache, now: number):
   const batch = new Batch(cache);
   const missing = new Map<string, Read>();
   const outcomes: Outcome[] = [];
+  const attempts: Attempt[] = [];
   for (const call of calls) {
     const attempt = new Attempt(batch, cache);
     const outcome = attempt.run(call, now);
@@ -69,7 +76,12 @@ export function evaluate(calls: readonly Call[], cache: ReadCache, now: number):
       outcomes.push(tooLarge(call));
       break;
     }
+    for (const [at, earlier] of attempts.entries()) {
+      const before = outcomes[at];
+      if (before?.kind === "returned") before.overtaken ||= earlier.overtakenBy(attempt);
+    }
     outcomes.push(outcome);
+    attempts.push(attempt);
   }
   return {
     missing: [...missing.values()],
@@ -160,13 +172,21 @@ class Attempt implements ReadSource {
       const given = dataOf(args) as never;
       const result = procedure.run(prefixed(tx, prefix), given);
       this.writes = new Map(tx.writes.map((write) => [write.key, write]));
-      outcome = { kind: "returned", result, wrote: this.writes.size > 0 };
+      outcome = { kind: "returned", result, wrote: this.writes.size > 0, overtaken: false };
     } catch (error) {
       const failed = asFailure(error, `procedure ${procedure.name}`);
       outcome = { kind: "thrown", failure: { ...failed, outcome: "definite" }, error };
     }
     this.usesCommitRevision = tx.usesCommitRevision;
     return tx.poisoned || this.#conflicts() ? undefined : outcome;
+  }
+
+  /** Whether `later` changes what this one saw or wrote. */
+  overtakenBy(later: Attempt): boolean {
+    const reads = [...this.used.values()];
+    return [...later.writes.keys()].some(
+      (key) => this.writes.has(key) || reads.some(({ read }) => covers(read, key)),
+    );
   }
 
   existed(key: Bytes): boolean {
@@ -203,17 +223,8 @@ class Attempt implements ReadSource {
   #answer(wanted: Read): readonly KeyValue[] {
     const before = [...this.#batch.writes.values()].filter((write) => covers(wanted, write.key));
     if (before.some((write) => this.#batch.created.has(write.key))) throw new Suspension();
-    const gone = before.filter((write) => write.kind === "delete").length;
-    // What was deleted in front of the limit makes room for what lies behind it.
-    const limit = wanted.limit === undefined ? undefined : wanted.limit + gone;
-    const read = { ...wanted, limit };
-    const name = readName(read);
-    const answer = this.#cache.answers.get(name);
-    if (answer === undefined) {
-      this.missing = read;
-      throw new Suspension();
-    }
-    this.used.set(name, answer);
+    const answer = this.#known(wanted, before);
+    this.used.set(readName(answer.read), answer);
     if (before.length === 0) return answer.kvs;
     const byKey = new Map(answer.kvs.map((kv) => [kv.key, kv]));
     for (const write of before) {
@@ -222,6 +233,21 @@ class Attempt implements ReadSource {
       else if (known !== undefined) byKey.set(write.key, written(write, known, 0));
     }
     return ordered(wanted, [...byKey.values()]);
+  }
+
+  /** An answer from which that of `wanted` follows, given what was written before; suspends where there is none. */
+  #known(wanted: Read, before: readonly Write[]): Answer {
+    const { answers } = this.#cache;
+    const plain = answers.get(readName(wanted));
+    if (plain !== undefined && !isCut(plain)) return plain;
+    const gone = before.filter((write) => write.kind === "delete").length;
+    // What was deleted in front of the limit makes room for what lies behind it.
+    const limit = wanted.limit === undefined ? undefined : wanted.limit + gone;
+    const read = { ...wanted, limit };
+    const answer = answers.get(readName(read));
+    if (answer !== undefined) return answer;
+    this.missing = read;
+    throw new Suspension();
   }
 }
 

@@ -356,4 +356,59 @@ describe("commit pump", () => {
     assert.equal(cold, 2);
     assert.equal(spy.sent.length, cold + 2);
   });
+
+  test("[OPT-14] the eldest of a range are known after a commit that adds younger ones or deletes one (limit 3)", async () => {
+    const key = fresh();
+    const [from, to] = [`${key}/` as Bytes, `${key}0` as Bytes];
+    const joined = (tx: Tx, { name, leave }: { name: string; leave: boolean }): string => {
+      const eldest = tx.byAge(from, to, { limit: 3 });
+      const gone = leave ? eldest[0] : undefined;
+      if (gone !== undefined) tx.delete(gone.key);
+      tx.put(`${key}/${name}` as Bytes, utf8(name));
+      return eldest.map((kv) => kv.value).join("");
+    };
+    const join = procedure("test/join@1", joined, () => key);
+    const seen: string[] = [];
+    const turn = async (name: string, leave = false): Promise<number> => {
+      const before = spy.sent.length;
+      seen.push((await run(join, { name, leave })).result);
+      return spy.sent.length - before;
+    };
+    assert.equal(await turn("z"), 2);
+    for (const name of ["y", "x", "w", "v"]) assert.equal(await turn(name), 1, name);
+    // Who comes fourth was not read: it has to be asked for.
+    assert.equal(await turn("u", true), 1);
+    assert.equal(await turn("t"), 2);
+    assert.deepEqual(seen, ["", "z", "zy", "zyx", "zyx", "zyx", "yxw"]);
+  });
+
+  test("[OPT-15] what is overtaken in its own commit is found after the revision of its answer (a key seen, then deleted)", async () => {
+    const key = fresh();
+    await put(key, "1");
+    const sees = procedure(
+      "test/sees@1",
+      (tx, at: string) => {
+        tx.put(`${at}/seen` as Bytes, utf8("x"));
+        return tx.range(key, `${at}0` as Bytes).length;
+      },
+      (at) => at,
+    );
+    const removes = procedure(
+      "test/removes@1",
+      (tx, at: string) => tx.delete(at as Bytes),
+      (at) => at,
+    );
+    const [seen, removed] = await Promise.all([run(sees, key), run(removes, key)]);
+    assert.equal(seen.result, 2);
+    assert.equal(commits(), 1, "one commit for both");
+    assert.ok(seen.revision < removed.revision, `${seen.revision} is before ${removed.revision}`);
+    const watch = keyspace.watch({ key, startRevision: seen.revision + 1 });
+    for await (const { events } of watch) {
+      assert.deepEqual(
+        events.map(({ kind }) => kind),
+        ["delete"],
+      );
+      break;
+    }
+  });
 });

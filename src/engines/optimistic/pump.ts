@@ -338,7 +338,9 @@ function reply(job: Job, outcome: Outcome, revision: number): Reply {
   if (outcome.kind === "thrown") return { ok: false, failure: outcome.failure };
   try {
     const result = resultText(outcome.result, revision, job.procedure.name);
-    return { ok: true, response: { revision, result } };
+    // Who was overtaken within its commit must find that commit among what came after.
+    const seen = outcome.overtaken ? revision - 1 : revision;
+    return { ok: true, response: { revision: seen, result } };
   } catch (error) {
     return { ok: false, failure: asFailure(error, `procedure ${job.procedure.name}`) };
   }

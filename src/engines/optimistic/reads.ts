@@ -40,11 +40,16 @@ export function rangeFor(read: Read, revision?: number): RangeRequest {
   return { kind: "range", key, end, limit, revision, sort: sorted[order] };
 }
 
+/** Whether there may be more in the range than its limit let through. */
+export function isCut({ read, kvs }: Answer): boolean {
+  return read.limit !== undefined && kvs.length >= read.limit;
+}
+
 /** Conditions under which `answer`, true at `revision`, is true still. */
 export function conditions({ read, kvs }: Answer, revision: number): readonly Compare[] {
   const { key, end, limit, order } = read;
   if (end === undefined) return [unchanged(key, kvs[0]?.modRevision ?? 0)];
-  const full = limit !== undefined && kvs.length >= limit;
+  const full = isCut({ read, kvs });
   // Those who come later are younger: they cannot come before the oldest that were read.
   if (full && order === "age") return kvs.map((kv) => unchanged(kv.key, kv.modRevision));
   const last = kvs.at(-1)?.key ?? key;
@@ -81,9 +86,13 @@ export function after(
   const { read, kvs } = answer;
   const hit = [...writes.values()].filter((write) => covers(read, write.key));
   if (hit.length === 0) return answer;
-  if (read.limit !== undefined) return undefined;
   const byKey = new Map(kvs.map((kv) => [kv.key, kv]));
+  const cut = isCut(answer);
+  // What is new is the youngest: it changes nothing before the limit. In another order, or when one goes, it may.
+  if (cut && read.order !== "age") return undefined;
   for (const write of hit) {
+    if (cut && !byKey.has(write.key)) continue;
+    if (cut && write.kind === "delete") return undefined;
     if (write.kind === "delete") byKey.delete(write.key);
     else byKey.set(write.key, written(write, byKey.get(write.key), revision));
   }

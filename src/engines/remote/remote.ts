@@ -5,7 +5,8 @@
  * caller's opening goes ahead of its commands; a caller that the server does not know is replaced, and only what went
  * onto a wire once, so that it cannot have happened, is stamped anew. I3 a watch goes on from the revision after the last
  * one delivered: never a gap, never a repeat. I4 only calls that somebody waits for keep the process alive. I5 a refusal
- * by a server that drains is no answer: the next connection takes the request.
+ * by a server that drains, or does not lead, is no answer: the next connection takes the request. I6 what a server that
+ * lost leadership may have done is sent to the next one if its stamp, or its nature, has it happen once.
  * Source: Lee et al., RIFL (SOSP 2015), for I1. Cost: one round trip a call; one more when a caller is opened.
  */
 import { fail, failure, QuorateError } from "../../base/errors.ts";
@@ -44,6 +45,8 @@ interface Waiting {
   sends: number;
   /** Somebody waits for its answer. */
   wanted: boolean;
+  /** Refused by a server that does not lead: waits until it may be sent again. */
+  isParked: boolean;
 }
 
 export interface RemoteOptions {
@@ -54,6 +57,8 @@ export interface RemoteOptions {
   readonly label: string;
   readonly guarantee: Guarantee;
   readonly program: string;
+  /** Who asks, where the server has users enabled. */
+  readonly credentials?: { readonly user: string; readonly password: string } | undefined;
   /** Evaluates a procedure that the server does not know, in this process. */
   readonly evaluate?:
     | (<A, R>(
@@ -81,6 +86,19 @@ const STAMPED: ReadonlySet<Request["kind"]> = new Set([
   "run",
   "leaseGrant",
   "leaseRevoke",
+  "auth",
+]);
+
+/** What has the same effect if it is done twice, without a stamp. */
+const REPEATABLE: ReadonlySet<Request["kind"]> = new Set([
+  "range",
+  "hash",
+  "status",
+  "leases",
+  "leaseTimeToLive",
+  "leaseKeepAlive",
+  "authShow",
+  "callerOpen",
 ]);
 
 /** Opens the engine; resolves when the first connection stands, rejects with UNAVAILABLE if none can be made. */
@@ -112,6 +130,7 @@ class Remote implements Keyspace {
       replied: (id, reply) => this.#replied(id, reply),
       watch: (message) => this.#watches.heed(message),
       interrupted: () => this.#interrupted(),
+      again: () => this.#sendParked(),
       expecting: () => this.#waiting.size > 0 || this.#watches.count > 0,
     });
     this.#watches = new RemoteWatches(
@@ -224,7 +243,7 @@ class Remote implements Keyspace {
   }
 
   #enqueue(call: Pick<Waiting, "request" | "stamp" | "state" | "done" | "wanted">): Waiting {
-    const waiting: Waiting = { id: 0, place: ++this.#places, sends: 0, ...call };
+    const waiting: Waiting = { id: 0, place: ++this.#places, sends: 0, isParked: false, ...call };
     waiting.id = this.#waiting.add(waiting);
     this.#transmit(waiting);
     return waiting;
@@ -232,6 +251,7 @@ class Remote implements Keyspace {
 
   #transmit(waiting: Waiting): void {
     const { id, request, stamp, state } = waiting;
+    waiting.isParked = false;
     const caller = stamp === undefined ? undefined : onWire(stamp);
     const sent = this.#link.send({ kind: "request", id, request, caller });
     if (sent === "offline") return;
@@ -255,9 +275,20 @@ class Remote implements Keyspace {
 
   /** After a reconnect: whatever has no answer yet is sent again, in order, under the same stamps. */
   #resend(): void {
-    const inOrder = this.#waiting.all().toSorted((a, b) => a.place - b.place);
-    for (const waiting of inOrder) this.#transmit(waiting);
+    this.#transmitAll(this.#waiting.all());
     this.#watches.resume();
+  }
+
+  #sendParked(): void {
+    const parked = this.#waiting.all().filter(({ isParked }) => isParked);
+    const isOpening = ({ request }: Waiting): boolean => request.kind === "callerOpen";
+    this.#transmitAll(parked.filter((each) => each.wanted || isOpening(each)));
+    // What nobody waits for any more is not sent again.
+    for (const each of parked) if (!each.wanted && !isOpening(each)) this.#remove(each);
+  }
+
+  #transmitAll(all: readonly Waiting[]): void {
+    for (const waiting of all.toSorted((a, b) => a.place - b.place)) this.#transmit(waiting);
   }
 
   #replied(id: number, reply: Reply): void {
@@ -289,6 +320,12 @@ class Remote implements Keyspace {
       if (--waiting.sends === 0) waiting.state.sent = false;
       return true;
     }
+    if (this.#isForAnother(waiting, reason)) {
+      waiting.isParked = true;
+      if (reason.outcome === "definite" && --waiting.sends === 0) waiting.state.sent = false;
+      this.#link.misplaced(reason);
+      return true;
+    }
     if (reason.code !== "CALLER_UNKNOWN" || stamp === undefined) return false;
     this.#callers.retire(stamp.caller);
     // A server that would not open one caller is not asked to open the next for the same request.
@@ -300,6 +337,13 @@ class Remote implements Keyspace {
     waiting.place = ++this.#places;
     this.#transmit(waiting);
     return true;
+  }
+
+  /** Whether the server that refuses does not lead, or did so until now, and the request can go to the one that does. */
+  #isForAnother({ request, stamp, wanted }: Waiting, { code, outcome }: Failure): boolean {
+    if (!wanted && request.kind !== "callerOpen") return false;
+    if (code === "NOT_LEADER") return outcome === "definite";
+    return code === "LEADER_CHANGED" && (stamp !== undefined || REPEATABLE.has(request.kind));
   }
 
   /** Whoever called gave up. What was sent keeps its stamp until the answer comes, which nobody takes. */

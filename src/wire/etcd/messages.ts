@@ -15,8 +15,9 @@ export interface Header {
   readonly raftTerm: number;
 }
 export const Header: Message<Header> = pb.message<Header>({
-  clusterId: pb.big64(1),
-  memberId: pb.big64(2),
+  // The same in every answer.
+  clusterId: pb.shared(pb.big64(1)),
+  memberId: pb.shared(pb.big64(2)),
   revision: pb.int64(3),
   raftTerm: pb.int64(4),
 });
@@ -25,7 +26,7 @@ export const Header: Message<Header> = pb.message<Header>({
 export interface Headed {
   readonly header: Header | undefined;
 }
-const header = pb.nested(1, () => Header);
+export const header: pb.Field<Header | undefined> = pb.shared(pb.nested(1, () => Header));
 export const HeaderOnly: Message<Headed> = pb.message<Headed>({ header });
 
 export interface KeyValue {
@@ -288,7 +289,8 @@ export const WatchResponse: Message<WatchResponse> = pb.message<WatchResponse>({
   compactRevision: pb.int64(5),
   cancelReason: pb.string(6),
   fragment: pb.bool(7),
-  events: pb.list(11, () => Event),
+  // One change goes to many watches.
+  events: pb.shared(pb.list(11, () => Event)),
 });
 
 /** Times are in seconds. */
@@ -424,13 +426,14 @@ export const HashKvResponse: Message<HashKvResponse> = pb.message<HashKvResponse
 export type Empty = Readonly<Record<never, never>>;
 export const Empty: Message<Empty> = pb.message<Empty>({});
 
-/** The methods that the engine calls: full name, request and response. */
+/** A method: full name, request and response. */
 export interface Method<Q extends object, S extends object> {
   readonly path: string;
   readonly request: Message<Q>;
   readonly response: Message<S>;
 }
-function method<Q extends object, S extends object>(
+/** `path` without its package. */
+export function method<Q extends object, S extends object>(
   path: string,
   request: Message<Q>,
   response: Message<S>,

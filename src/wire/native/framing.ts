@@ -27,9 +27,13 @@ export class FrameWriter<T> {
   get length(): number {
     return this.#writer.length;
   }
-  /** As much has been gathered as leaves in one write. */
+  /** As many bytes have been gathered as leave in one write. */
+  get large(): boolean {
+    return this.#writer.length >= GATHERED_BYTES;
+  }
+  /** As many messages or bytes have been gathered as leave in one write. */
   get full(): boolean {
-    return this.#count >= GATHERED_MAX || this.#writer.length >= GATHERED_BYTES;
+    return this.#count >= GATHERED_MAX || this.large;
   }
   /** Adds `message`; false, and nothing is added, if it is longer than the other side takes. */
   add(message: T): boolean {
@@ -69,6 +73,11 @@ export class FrameReader<T> {
     this.#bytesMax = bytesMax;
   }
 
+  /** Whether there may be a whole message to take. */
+  get ready(): boolean {
+    return this.#restBytes >= this.#needed;
+  }
+
   /** Takes bytes in; `take` gives the messages. */
   push(chunk: Uint8Array): void {
     this.#rest.push(chunk);
@@ -77,7 +86,7 @@ export class FrameReader<T> {
 
   /** Hands each whole message to `each` until that returns false; throws `Malformed` for what is none. */
   take(each: (message: T) => boolean): void {
-    if (this.#restBytes < this.#needed) return;
+    if (!this.ready) return;
     const array = this.#joined();
     let at = 0;
     this.#needed = LENGTH_BYTES;

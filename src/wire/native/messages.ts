@@ -15,6 +15,7 @@ import {
   listOf,
   oneOf,
   optional,
+  shared,
   struct,
   textCodec,
   uintCodec,
@@ -29,8 +30,12 @@ import {
   failureCodec,
   keyValueCodec,
   requestCodec,
+  requestKindCodec,
 } from "../../contract/request-codec.ts";
+import type { ClusterOrder } from "../../contract/cluster.ts";
 import type { CallerStamp, Reply, Request } from "../../contract/requests.ts";
+import type { OrderReply } from "./cluster-orders.ts";
+import { orderCodec, orderReplyCodec } from "./cluster-orders.ts";
 
 /** First bytes of a native connection. No HTTP request starts with a zero byte. */
 export const MAGIC: Bytes = "\0QUORA1\n" as Bytes;
@@ -54,7 +59,13 @@ export type ClientMessage =
   | { readonly kind: "watchTaken"; readonly id: number; readonly batches: number }
   | { readonly kind: "watchProgress"; readonly id: number }
   | { readonly kind: "watchCancel"; readonly id: number }
-  | { readonly kind: "ping" };
+  | { readonly kind: "ping" }
+  /** Asks for the whole present state, to be kept as a file. */
+  | { readonly kind: "snapshotOpen"; readonly id: number }
+  /** Who this is. What is sent after it is asked by that user, or refused if the password is not theirs. */
+  | { readonly kind: "authenticate"; readonly user: string; readonly password: string }
+  /** Something about the members of the cluster. */
+  | { readonly kind: "order"; readonly id: number; readonly order: ClusterOrder };
 
 export type ServerMessage =
   | {
@@ -74,7 +85,21 @@ export type ServerMessage =
   | { readonly kind: "watchEnded"; readonly id: number; readonly failure: Failure }
   | { readonly kind: "pong" }
   /** The server is going: no new requests; those in flight are still answered. */
-  | { readonly kind: "goAway"; readonly failure: Failure };
+  | { readonly kind: "goAway"; readonly failure: Failure }
+  /** Framed records of a snapshot as they lie in a file, in order. */
+  | { readonly kind: "snapshotPart"; readonly id: number; readonly bytes: Bytes }
+  /** All of it has been sent, or no more comes. */
+  | { readonly kind: "snapshotEnded"; readonly id: number; readonly failure?: Failure | undefined }
+  /** Where clients reach the members, and the one that leads, if there is one: after a hello of version 2 and whenever it changes. */
+  | {
+      readonly kind: "members";
+      readonly urls: readonly string[];
+      readonly leaderUrls: readonly string[];
+    }
+  | { readonly kind: "ordered"; readonly id: number; readonly reply: OrderReply };
+
+/** What a client says of itself that takes every message that is here. */
+export const CLIENT_VERSION = "2";
 
 const watchRequestCodec: Codec<WatchRequest> = struct<WatchRequest>({
   key: bytesCodec,
@@ -90,11 +115,13 @@ const watchEventCodec: Codec<WatchEvent> = struct<WatchEvent>({
   kv: keyValueCodec,
   prevKv: optional(keyValueCodec),
 });
-const watchBatchCodec: Codec<WatchBatch> = struct<WatchBatch>({
-  revision: uintCodec,
-  events: listOf(watchEventCodec),
-  partial: booleanCodec,
-});
+const watchBatchCodec: Codec<WatchBatch> = shared(
+  struct<WatchBatch>({
+    revision: uintCodec,
+    events: listOf(watchEventCodec),
+    partial: booleanCodec,
+  }),
+);
 
 const idOnly = struct<{ readonly id: number }>({ id: uintCodec });
 const empty: Codec<object> = struct<object>({});
@@ -114,43 +141,26 @@ export const clientCodec: Codec<ClientMessage> = union<ClientMessage>({
   watchProgress: idOnly,
   watchCancel: idOnly,
   ping: empty,
+  snapshotOpen: idOnly,
+  authenticate: struct({ user: textCodec, password: textCodec }),
+  order: struct({ id: uintCodec, order: orderCodec }),
 } as Parameters<typeof union<ClientMessage>>[0]);
 
-const kinds = [
-  "put",
-  "range",
-  "run",
-  "deleteRange",
-  "txn",
-  "leaseGrant",
-  "leaseRevoke",
-  "leaseKeepAlive",
-  "leaseTimeToLive",
-  "leases",
-  "compact",
-  "alarm",
-  "hash",
-  "status",
-  "callerOpen",
-  "callerClose",
-] as const satisfies readonly Request["kind"][];
-const kindCodec: Codec<Request["kind"]> = oneOf<Request["kind"]>(kinds);
-
-const replyCodec: Codec<{
+export const replyCodec: Codec<{
   readonly id: number;
   readonly of: Request["kind"];
   readonly reply: Reply;
 }> = {
   encode: (writer, value) => {
     writer.uint(value.id);
-    kindCodec.encode(writer, value.of);
+    requestKindCodec.encode(writer, value.of);
     encodeReply(writer, value.of, value.reply);
   },
-  decode: (reader) => ({
-    id: reader.uint(),
-    of: kindCodec.decode(reader),
-    reply: decodeReply(reader),
-  }),
+  decode: (reader) => {
+    const id = reader.uint();
+    const of = requestKindCodec.decode(reader);
+    return { id, of, reply: decodeReply(reader, of) };
+  },
 };
 
 export const serverCodec: Codec<ServerMessage> = union<ServerMessage>({
@@ -161,4 +171,11 @@ export const serverCodec: Codec<ServerMessage> = union<ServerMessage>({
   watchEnded: struct({ id: uintCodec, failure: failureCodec }),
   pong: empty,
   goAway: struct({ failure: failureCodec }),
+  snapshotPart: struct({ id: uintCodec, bytes: bytesCodec }),
+  snapshotEnded: struct<{ id: number; failure?: Failure | undefined }>({
+    id: uintCodec,
+    failure: optional(failureCodec),
+  }),
+  members: struct({ urls: listOf(textCodec), leaderUrls: listOf(textCodec) }),
+  ordered: struct({ id: uintCodec, reply: orderReplyCodec }),
 } as Parameters<typeof union<ServerMessage>>[0]);

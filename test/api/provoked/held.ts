@@ -52,8 +52,8 @@ export const heldErrors = {
     {
       how: "the server falls silent for longer than the session lasts",
       outcome: "definite",
-      object: /^session [0-9a-f]+$/,
-      what: /^renewal stopped for \d+\.\d s, the lease was 1\.0 s$/,
+      object: /^lock a$/,
+      what: /^renewal stopped for \d+\.\d s, the lease was 1\.0 s; its token was \d+$/,
       remedy: /raise sessionTtlMs \(1000\)\.$/,
       exit: 5,
       provoke: async (stage) => {
@@ -69,12 +69,12 @@ export const heldErrors = {
     {
       how: "the session's lease is revoked",
       outcome: "definite",
-      object: /^session [0-9a-f]+$/,
-      what: /expired or was revoked$/,
+      object: /^lock a$/,
+      what: /expired or was revoked; its token was \d+$/,
       remedy: /^Acquire again; what was guarded by the token is refused\.$/,
       exit: 5,
       provoke: async (stage) => {
-        const q = await stage.connect("memory:", { sessionTtlMs: 1_000 });
+        const q = await stage.connect("memory:", { sessionTtlMs: 3_000 });
         const held = await q.lock("a").acquire();
         await revokeSession(q);
         return met(await aborted(held.signal));
@@ -83,7 +83,7 @@ export const heldErrors = {
     {
       how: "a lease is extended that has ended",
       outcome: "definite",
-      object: /^hold lock\/a\/feed$/,
+      object: /^lock a$/,
       what: /^has ended$/,
       remedy: /^Acquire again/,
       exit: 5,
@@ -95,7 +95,7 @@ export const heldErrors = {
     {
       how: "the lock of a command that runs is revoked",
       outcome: "definite",
-      object: /^session [0-9a-f]+$/,
+      object: /^lock a$/,
       remedy: /^Acquire again/,
       exit: 5,
       provoke: async (stage) => {
@@ -103,7 +103,7 @@ export const heldErrors = {
         const { keyspace } = (await stage.connect(url)).commitment;
         const met = printed(
           stage.shell(url),
-          "quorate lock a --ttl-ms 1000 -- sh -c 'exec sleep 60'",
+          "quorate lock a --ttl-ms 3000 -- sh -c 'exec sleep 60'",
         );
         for (;;) {
           const { ids } = await keyspace.call({ kind: "leases" });
@@ -116,6 +116,42 @@ export const heldErrors = {
           for (const id of ids) await keyspace.call({ kind: "leaseRevoke", id });
           return await met;
         }
+      },
+    },
+  ],
+  DEADLOCK: [
+    {
+      how: "two wait for what the other holds and keeps",
+      outcome: "definite",
+      object: /^lock b$/,
+      what: /^waiting would never end: it waits for lock b of .* \(token \d+\), which waits for lock a of .*, which waits for this$/,
+      remedy: /^Release what is held and begin again/,
+      holder: /^provoked@.* \(pid \d+\)$/,
+      exit: 3,
+      provoke: async (stage) => {
+        const q = await stage.connect();
+        const a = await q.lock("a").acquire();
+        const b = await q.lock("b").acquire();
+        const waiting = q.lock("a").acquire({ within: b });
+        waiting.catch(() => {});
+        while ((await q.lock("a").explain()).waiters.length === 0);
+        return thrown(() => q.lock("b").acquire({ within: a }));
+      },
+    },
+  ],
+  REVOKED: [
+    {
+      how: "the owner of a revocable lock is asked to let go",
+      outcome: "definite",
+      object: /^lock a$/,
+      what: /^was asked back by provoked@.*: deploy$/,
+      remedy: /^Finish and release it; until then it is still owned\.$/,
+      exit: 3,
+      provoke: async (stage) => {
+        const q = await stage.connect();
+        const held = await q.lock("a").acquire({ revocable: true });
+        await q.lock("a").revoke({ reason: "deploy" });
+        return met(await aborted(held.signal));
       },
     },
   ],
@@ -138,7 +174,7 @@ export const heldErrors = {
     {
       how: "a lease is extended whose record a later version has written",
       outcome: "definite",
-      object: /^hold lock\/a\/feed$/,
+      object: /^lock a$/,
       what: /layout that this version does not know$/,
       remedy: /the version that wrote it, or a newer one\.$/,
       exit: 3,

@@ -88,7 +88,7 @@ export const placeErrors = {
     {
       how: "the configuration file has a key that does not exist",
       outcome: "definite",
-      object: /^configuration file bad\.json$/,
+      object: /^configuration file bad\.json, line 1$/,
       what: /quotaByte/,
       remedy: /quotaBytes/,
       exit: 2,
@@ -191,7 +191,7 @@ export const placeErrors = {
       outcome: "indefinite",
       object: /^node$/,
       what: /ENOSPC/,
-      remedy: /space, quota, health; then start again\.$/,
+      remedy: /space, quota, disk; then start again\.$/,
       exit: 4,
       provoke: async () => {
         const disk = new SimDisk({ random: prng(1) });
@@ -227,13 +227,13 @@ export const placeErrors = {
       how: "the data directory was written by a later version",
       outcome: "definite",
       object: /^identity\.json of /,
-      what: /^was written by a newer version$/,
-      remedy: /^Run that version\.$/,
+      what: /^is of format 4, and this version reads formats 2 to 3$/,
+      remedy: /^Run the version that wrote it, or a newer one; nothing here was changed\.$/,
       exit: 3,
       provoke: async (stage) => {
         const directory = await used(stage);
         spoil(directory, /^identity\.json$/, (bytes) =>
-          Buffer.from(bytes.toString().replace('"format": 1', '"format": 2')),
+          Buffer.from(bytes.toString().replace('"format": 3', '"format": 4')),
         );
         return printed(stage.shell(), `quorate serve --data-dir ${directory}`);
       },

@@ -1,49 +1,22 @@
 /** What the selection mechanisms promise, over any engine. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
 import { utf8 } from "../../../src/base/bytes.ts";
 import { QuorateError } from "../../../src/base/errors.ts";
-import type { Explanation } from "../../../src/mechanisms/selection/contention/explain.ts";
-import type { NotHeld } from "../../../src/mechanisms/selection/contention/acquire.ts";
 import type { Held } from "../../../src/mechanisms/selection/contention/held.ts";
-import type { Quorate } from "../../../src/sdk/index.ts";
-import type { Arm, OpenArm } from "../arms.ts";
-
-export function owned(result: Held | NotHeld): Held {
-  assert.equal(result.ok, true, result.ok ? "" : result.why);
-  return result as Held;
-}
-
-export function refused(result: Held | NotHeld): NotHeld {
-  assert.equal(result.ok, false, "it was acquired");
-  return result as NotHeld;
-}
-
-/** Waits until `object` has this many waiters. */
-async function untilWaiting(
-  object: { explain(): Promise<Explanation> },
-  count: number,
-): Promise<void> {
-  for (;;) {
-    const { waiters } = await object.explain();
-    if (waiters.length === count) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
+import type { Arm } from "../arms.ts";
+import {
+  REVOKED_TTL_MS,
+  overArm,
+  owned,
+  refused,
+  untilLast,
+  untilWaiting,
+  untilWatching,
+} from "./over-arm.ts";
 
 export function mechanismConformance(arm: Arm): void {
-  describe(`selection over ${arm.name}`, { timeout: 60_000, skip: arm.skip ?? false }, () => {
-    let open: OpenArm;
-    let a: Quorate;
-    let b: Quorate;
-    before(async () => {
-      open = await arm.open();
-      a = await open.client("ann");
-      b = await open.client("bob");
-    });
-    after(() => open.close());
-
-    test("[SEL-10] one owner; the other is told who (two sessions)", async () => {
+  overArm("selection", arm, (test) => {
+    test("[SEL-10] one owner; the other is told who (two sessions)", async ({ a, b }) => {
       const held = owned(await a.lock("one/a").tryAcquire());
       const not = refused(await b.lock("one/a").tryAcquire());
       assert.equal(not.reason, "held");
@@ -55,7 +28,7 @@ export function mechanismConformance(arm: Arm): void {
       await next.release();
     });
 
-    test("[SEL-10] two acquires of one session exclude each other (one session)", async () => {
+    test("[SEL-10] two acquires of one session exclude each other (one session)", async ({ a }) => {
       const first = owned(await a.lock("two").tryAcquire());
       refused(await a.lock("two").tryAcquire());
       const waiting = a.lock("two").acquire();
@@ -66,7 +39,10 @@ export function mechanismConformance(arm: Arm): void {
       await second.release();
     });
 
-    test("[SEL-1] names that are paths of one another do not block each other (two sessions)", async () => {
+    test("[SEL-1] names that are paths of one another do not block each other (two sessions)", async ({
+      a,
+      b,
+    }) => {
       const outer = owned(await a.lock("orders").tryAcquire());
       const inner = owned(await b.lock("orders/42").tryAcquire());
       const parts = owned(await b.lock(["orders/42", "x"]).tryAcquire());
@@ -74,7 +50,10 @@ export function mechanismConformance(arm: Arm): void {
       for (const each of [outer, inner, parts, inNamespace]) await each.release();
     });
 
-    test("[SEL-11] waiters own in order of asking, tokens grow (8 contenders)", async () => {
+    test("[SEL-11] waiters own in order of asking, tokens grow (8 contenders)", async ({
+      a,
+      b,
+    }) => {
       const lock = a.lock("order");
       const first = await lock.acquire();
       const served: number[] = [];
@@ -103,7 +82,32 @@ export function mechanismConformance(arm: Arm): void {
       );
     });
 
-    test("[SEL-12] waitMs ends with an answer and leaves the queue (two sessions)", async () => {
+    test("[SEL-26] a crowd is served in order of age (200 contenders)", async ({ a, b }) => {
+      const first = await a.lock("crowd").acquire();
+      const tokens: number[] = [];
+      // Of a foreign engine 200 joins at once are a long queue of commits.
+      const patient = { timeoutMs: 50_000 };
+      const waiting = Array.from({ length: 200 }, async (_, at) => {
+        const held = await (at % 2 === 0 ? a : b).lock("crowd").acquire(patient);
+        tokens.push(held.token);
+        await held.release();
+      });
+      await untilWaiting(a.lock("crowd"), 200);
+      const late = refused(await b.lock("crowd").tryAcquire());
+      assert.match(late.why, /^held by ann@.*, 200 waiting$/);
+      await first.release();
+      await Promise.all(waiting);
+      assert.equal(tokens.length, 200);
+      assert.deepEqual(
+        tokens,
+        tokens.toSorted((x, y) => x - y),
+      );
+    });
+
+    test("[SEL-12] waitMs ends with an answer and leaves the queue (two sessions)", async ({
+      a,
+      b,
+    }) => {
       const held = await a.lock("wait").acquire();
       const not = refused(await b.lock("wait").tryAcquire({ waitMs: 30 }));
       assert.equal(not.reason, "timeout");
@@ -112,11 +116,16 @@ export function mechanismConformance(arm: Arm): void {
       await held.release();
     });
 
-    test("[SEL-13] aborting a wait is definite, keeps the reason, and leaves the queue (two sessions)", async () => {
+    test("[SEL-13] aborting a wait is definite, keeps the reason, and leaves the queue (two sessions)", async ({
+      a,
+      b,
+    }) => {
       const held = await a.lock("abort").acquire();
       const controller = new AbortController();
       const waiting = b.lock("abort").acquire({ signal: controller.signal });
       await untilWaiting(a.lock("abort"), 1);
+      // Others see it in line before it has heard that it is: what it asks later is answered later.
+      await b.lock("abort/after").run(() => {});
       const reason = new Error("enough");
       controller.abort(reason);
       await assert.rejects(waiting, (error: unknown) => {
@@ -132,7 +141,7 @@ export function mechanismConformance(arm: Arm): void {
       owned(await b.lock("abort").tryAcquire());
     });
 
-    test("[SEL-14] release is idempotent and ends the signal (one session)", async () => {
+    test("[SEL-14] release is idempotent and ends the signal (one session)", async ({ a, b }) => {
       const held = await a.lock("release").acquire();
       const { signal } = held;
       assert.equal(signal.aborted, false);
@@ -148,8 +157,12 @@ export function mechanismConformance(arm: Arm): void {
       owned(await b.lock("release").tryAcquire());
     });
 
-    test("[SEL-15] a revoked session loses what it holds; the next call has a new session (two sessions)", async () => {
-      const c = await open.client("cat", 600);
+    test("[SEL-15] a revoked session loses what it holds; the next call has a new session (two sessions)", async ({
+      a,
+      b,
+      open,
+    }) => {
+      const c = await open.client("cat", REVOKED_TTL_MS);
       const held = await c.lock("revoked").acquire();
       const { lease } = await c.commitment.session();
       await a.commitment.keyspace.call({ kind: "leaseRevoke", id: lease });
@@ -173,7 +186,10 @@ export function mechanismConformance(arm: Arm): void {
       await next.release();
     });
 
-    test("[SEL-16] closing a connection releases what it holds and aborts with SHUTDOWN (two sessions)", async () => {
+    test("[SEL-16] closing a connection releases what it holds and aborts with SHUTDOWN (two sessions)", async ({
+      b,
+      open,
+    }) => {
       const c = await open.client("cat");
       const held = await c.lock("closing").acquire();
       const { signal } = held;
@@ -185,7 +201,9 @@ export function mechanismConformance(arm: Arm): void {
       );
     });
 
-    test("[SEL-4] a foreign key with any value contends; one with a further slash does not (foreign client)", async () => {
+    test("[SEL-4] a foreign key with any value contends; one with a further slash does not (foreign client)", async ({
+      a,
+    }) => {
       const { keyspace } = a.commitment;
       await keyspace.call({ kind: "put", key: utf8("lock/foreign/x/y"), value: utf8("1") });
       const held = await a.lock("foreign").acquire();
@@ -199,7 +217,7 @@ export function mechanismConformance(arm: Arm): void {
       await (await waiting).release();
     });
 
-    test("[SEL-5] etcdName uses the name as the prefix (foreign client)", async () => {
+    test("[SEL-5] etcdName uses the name as the prefix (foreign client)", async ({ a }) => {
       const held = await a.lock("shared", { etcdName: true }).acquire();
       const { lease } = await a.commitment.session();
       const { kvs } = await a.commitment.keyspace.call({
@@ -214,7 +232,10 @@ export function mechanismConformance(arm: Arm): void {
       await held.release();
     });
 
-    test("[SEL-17] explain names holder and waiters with position and reason (two sessions)", async () => {
+    test("[SEL-17] explain names holder and waiters with position and reason (two sessions)", async ({
+      a,
+      b,
+    }) => {
       const held = await a.lock("explain", { label: "nightly" }).acquire();
       const waiting = b.lock("explain").acquire();
       await untilWaiting(a.lock("explain"), 1);
@@ -230,7 +251,10 @@ export function mechanismConformance(arm: Arm): void {
       await (await waiting).release();
     });
 
-    test("[SEL-18] tryRun releases after success and failure, and answers when it is held (two sessions)", async () => {
+    test("[SEL-18] tryRun releases after success and failure, and answers when it is held (two sessions)", async ({
+      a,
+      b,
+    }) => {
       const ran = await a.lock("run").tryRun(async ({ token, signal }) => {
         assert.equal(signal.aborted, false);
         const not = await b.lock("run").tryRun(() => assert.fail("both ran"));
@@ -247,7 +271,11 @@ export function mechanismConformance(arm: Arm): void {
       owned(await b.lock("run").tryAcquire());
     });
 
-    test("[SEL-19] a lease outlives its session, is extended and released by id, and ends by itself (two sessions)", async () => {
+    test("[SEL-19] a lease outlives its session, is extended and released by id, and ends by itself (two sessions)", async ({
+      a,
+      b,
+      open,
+    }) => {
       const c = await open.client("cat");
       const lease = await c.lock("lease").lease({ ttlMs: 60_000 });
       assert.ok(lease.ok);
@@ -267,25 +295,25 @@ export function mechanismConformance(arm: Arm): void {
       await next.release();
     });
 
-    test("[SEL-20] watch tells who joins and leaves, in order (two sessions)", async () => {
+    test("[SEL-20] watch tells who joins and leaves, in order (two sessions)", async ({ a, b }) => {
       const stop = new AbortController();
       const events = a.lock("watched").watch({ signal: stop.signal });
       const seen: string[] = [];
       const following = (async (): Promise<void> => {
-        for await (const event of events) {
-          seen.push(`${event.kind} ${event.record.service ?? ""}`);
-          if (seen.length === 4) stop.abort();
-        }
+        for await (const { kind, record } of events) seen.push(`${kind} ${record.service ?? ""}`);
       })();
-      // Watching begins with the first pull; a lock of its own shows when it stands.
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      await (await a.lock("watched").acquire()).release();
-      await (await b.lock("watched").acquire()).release();
+      await untilWatching(seen, () => a.lock("watched").run(() => {}));
+      await b.lock("watched").run(() => {});
+      await untilLast(seen, "left bob");
+      stop.abort();
       await following;
-      assert.deepEqual(seen, ["joined ann", "left ann", "joined bob", "left bob"]);
+      assert.deepEqual(seen.slice(-4), ["joined ann", "left ann", "joined bob", "left bob"]);
     });
 
-    test("[RWL-1] [RWL-2] readers share; a writer has it alone; phases in order of arrival (two sessions)", async () => {
+    test("[RWL-1] [RWL-2] readers share; a writer has it alone; phases in order of arrival (two sessions)", async ({
+      a,
+      b,
+    }) => {
       const one = a.rwlock("doc");
       const two = b.rwlock("doc");
       const r1 = owned(await one.tryRead());
@@ -308,7 +336,10 @@ export function mechanismConformance(arm: Arm): void {
       await (await late).release();
     });
 
-    test("[SEM-1] [SEM-2] weights stay within the permits; a heavy claim is not overtaken (two sessions)", async () => {
+    test("[SEM-1] [SEM-2] weights stay within the permits; a heavy claim is not overtaken (two sessions)", async ({
+      a,
+      b,
+    }) => {
       const one = a.semaphore("pool", { permits: 3 });
       const two = b.semaphore("pool", { permits: 3 });
       const x = owned(await one.tryAcquire({ weight: 2 }));
@@ -328,7 +359,7 @@ export function mechanismConformance(arm: Arm): void {
       assert.deepEqual(order, ["heavy", "light"]);
     });
 
-    test("[SEM-3] the stored number of permits counts; resize is refused while in use (two sessions)", async () => {
+    test("[SEM-3] the stored number of permits counts (two sessions)", async ({ a, b }) => {
       const held = owned(await a.semaphore("stored", { permits: 1 }).tryAcquire());
       const two = b.semaphore("stored", { permits: 5 });
       refused(await two.tryAcquire());
@@ -338,13 +369,54 @@ export function mechanismConformance(arm: Arm): void {
         assert.equal(error.details["permits"], 1);
         return true;
       });
-      assert.equal((await two.resize(5)).ok, false);
       await held.release();
-      assert.equal((await two.resize(5)).ok, true);
+      assert.deepEqual(await two.resize(5), { ok: true, permits: 5, taken: 0 });
       await owned(await two.tryAcquire({ weight: 5 })).release();
     });
 
-    test("[ELE-1] [ELE-2] one leader; observers see each with a growing epoch; proclaim changes the value (two sessions)", async () => {
+    test("[SEM-4] resizing in use counts at once, takes from nobody and wakes who waits (two sessions)", async ({
+      a,
+      b,
+    }) => {
+      const one = a.semaphore("grow", { permits: 2 });
+      const two = b.semaphore("grow", { permits: 2 });
+      const held = [owned(await one.tryAcquire()), owned(await two.tryAcquire())];
+      const third = one.tryAcquire({ waitMs: 30_000 });
+      await untilWaiting(two, 1);
+      assert.deepEqual(await two.resize(3), { ok: true, permits: 3, taken: 3 });
+      held.push(owned(await third));
+      assert.deepEqual(await one.resize(1), { ok: true, permits: 1, taken: 3 });
+      const { holders, permits } = await two.explain();
+      assert.deepEqual([holders.length, permits], [3, 1]);
+      for (const each of held) each.assertHeld();
+      refused(await two.tryAcquire());
+      const fourth = two.tryAcquire({ waitMs: 30_000 });
+      await untilWaiting(one, 1);
+      await held[0]?.release();
+      await held[2]?.release();
+      assert.equal((await one.explain()).waiters.length, 1, "the last one still takes the permit");
+      await held[1]?.release();
+      await owned(await fourth).release();
+    });
+
+    test("[SEM-4] who waits for more than a lower number is told (two sessions)", async ({
+      a,
+      b,
+    }) => {
+      const one = a.semaphore("heavy", { permits: 3 });
+      const held = owned(await one.tryAcquire());
+      const heavy = b.semaphore("heavy", { permits: 3 }).tryAcquire({ weight: 3, waitMs: 30_000 });
+      await untilWaiting(one, 1);
+      await one.resize(2);
+      await assert.rejects(heavy, (error: unknown) => QuorateError.is(error, "INVALID"));
+      await untilWaiting(one, 0);
+      await held.release();
+    });
+
+    test("[ELE-1] [ELE-2] one leader; observers see each with a growing epoch; proclaim changes the value (two sessions)", async ({
+      a,
+      b,
+    }) => {
       const stop = new AbortController();
       const seen: [string | undefined, string | undefined, number | undefined][] = [];
       const first = await a.election("chief").campaign({ value: "1" });
@@ -372,8 +444,11 @@ export function mechanismConformance(arm: Arm): void {
       assert.equal(await a.election("chief").leader(), undefined);
     });
 
-    test("[ELE-3] lead campaigns again after a loss and ends when aborted (two sessions)", async () => {
-      const c = await open.client("cat", 600);
+    test("[ELE-3] lead campaigns again after a loss and ends when aborted (two sessions)", async ({
+      a,
+      open,
+    }) => {
+      const c = await open.client("cat", REVOKED_TTL_MS);
       const stop = new AbortController();
       const epochs: number[] = [];
       const leading = c.election("led").lead(
@@ -396,7 +471,7 @@ export function mechanismConformance(arm: Arm): void {
       assert.equal(await a.election("led").leader(), undefined);
     });
 
-    test("[SEL-21] one release wakes one waiter (6 waiters)", async () => {
+    test("[SEL-21] one release wakes one waiter (6 waiters)", async ({ a }) => {
       const keyspaceCalls: string[] = [];
       const { keyspace } = a.commitment;
       const counting = new Proxy(keyspace, {
@@ -419,7 +494,7 @@ export function mechanismConformance(arm: Arm): void {
         await untilWaiting(a.lock("wake"), at + 1);
       }
       keyspaceCalls.length = 0;
-      let held = first;
+      let held: Held = first;
       for (const each of waiting) {
         await held.release();
         held = await each;
@@ -429,7 +504,10 @@ export function mechanismConformance(arm: Arm): void {
       await held.release();
     });
 
-    test("[SEL-25] a release that could not be told is told again (engine that fails twice)", async () => {
+    test("[SEL-25] a release that could not be told is told again (engine that fails twice)", async ({
+      a,
+      b,
+    }) => {
       const { lock } = await import("../../../src/sdk/selection.ts");
       const { keyspace } = a.commitment;
       let failures = 2;
@@ -454,7 +532,7 @@ export function mechanismConformance(arm: Arm): void {
       await owned(await b.lock("again").tryAcquire({ waitMs: 20_000 })).release();
     });
 
-    test("[ELE-2] observing with an aborted signal ends at once (one session)", async () => {
+    test("[ELE-2] observing with an aborted signal ends at once (one session)", async ({ a }) => {
       for await (const _ of a.election("none").observe({ signal: AbortSignal.abort() }))
         assert.fail("it went on");
     });

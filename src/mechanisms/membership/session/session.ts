@@ -78,6 +78,10 @@ class Heartbeat implements OwnedSession {
     return this.#holds++;
   }
 
+  gone(): void {
+    this.#lose(this.#expired());
+  }
+
   async end(): Promise<void> {
     const held = !this.#controller.signal.aborted;
     this.#lose(

@@ -1,9 +1,13 @@
 /** Who holds a contended object and who waits, as data. */
-import type { Contended } from "./acquire.ts";
+import type { CallOptions } from "../../../contract/keyspace.ts";
+import type { Contended } from "./contended.ts";
+import { ask } from "./contended.ts";
 import { describe } from "./layout.ts";
-import type { ContenderRecord } from "./layout.ts";
+import type { ContenderRecord, SeenRecord } from "./layout.ts";
+import type { ListedGrant, Listing } from "./procedures.ts";
 import { list } from "./procedures.ts";
-import { decide } from "./rules.ts";
+import type { Contender } from "./rules.ts";
+import { obstacle } from "./rules.ts";
 
 export interface Party {
   readonly who: string;
@@ -28,6 +32,10 @@ export interface Waiter extends Party {
 }
 
 export interface Explanation {
+  /** `lock`, `rwlock`, `semaphore`, `election`. */
+  readonly noun: string;
+  readonly name: string;
+  /** Both, as messages say it: `lock orders/42`. */
   readonly object: string;
   readonly holders: readonly Party[];
   readonly waiters: readonly Waiter[];
@@ -36,35 +44,36 @@ export interface Explanation {
 }
 
 /** Reads the state of an object. Cost: one round trip, no flush. */
-export async function explain(on: Contended): Promise<Explanation> {
-  const { result } = await on.plane.keyspace.run(
-    list,
-    { prefix: on.prefix, permits: on.rule.kind === "permits" },
-    { prefix: on.plane.prefix },
-  );
-  const rule =
-    on.rule.kind === "permits"
-      ? { ...on.rule, permits: result.permits ?? on.rule.permits }
-      : on.rule;
-  const byAge = result.contenders.map(({ key, record }) => ({
+export async function explain(on: Contended, options?: CallOptions): Promise<Explanation> {
+  const args = { prefix: on.prefix, permits: on.rule.kind === "permits" };
+  const { result } = await ask(on, list, args, options);
+  const rule = on.rule.kind === "permits" ? (result.permits ?? on.rule) : on.rule;
+  const byAge = result.contenders.map(({ key, created, record }) => ({
     key,
+    created,
     shared: record.mode === "read",
     weight: record.weight ?? 1,
   }));
+  const { granted } = result;
+  const behindWhom = (at: number): string | undefined =>
+    granted === undefined ? obstacle(rule, byAge, at)?.key : behindGranted(granted, byAge, at);
   const holders: Party[] = [];
   const waiters: Waiter[] = [];
   for (const [at, { key, created, record }] of result.contenders.entries()) {
-    const party = partyOf(key, result.tokenBase + created, record, result.now);
-    const decision = decide(rule, byAge, at);
-    if (decision.owns) holders.push(party);
+    const owned = granted?.key === key ? (granted.token ?? created) : created;
+    const party = partyOf(key, result.tokenBase + owned, record, result.now);
+    const behind = behindWhom(at);
+    if (behind === undefined) holders.push(party);
     else
       waiters.push({
         ...party,
         position: waiters.length + 1,
-        why: `behind ${nameOf(result.contenders, decision.behind.key)}`,
+        why: whyWaits(result, behind),
       });
   }
   return {
+    noun: on.noun,
+    name: on.name,
     object: on.object,
     holders,
     waiters,
@@ -72,15 +81,34 @@ export async function explain(on: Contended): Promise<Explanation> {
   };
 }
 
+/** In front of one who waits for a grant: who is served before it; "": nobody, but it is not granted yet. */
+function behindGranted(
+  { key }: ListedGrant,
+  ranked: readonly Contender[],
+  at: number,
+): string | undefined {
+  if (ranked[at]?.key === key) return undefined;
+  const better = ranked.slice(0, at).findLast((each) => each.key !== key);
+  return better?.key ?? key ?? "";
+}
+
+function whyWaits({ contenders, granted, now }: Listing, behind: string): string {
+  if (behind !== "") return `behind ${nameOf(contenders, behind)}`;
+  const { until } = granted ?? {};
+  return until === undefined
+    ? "is about to be granted"
+    : `the lock delay of an owner that died ends in ${Math.max(0, Math.ceil(until - now))} ms`;
+}
+
 function nameOf(
-  all: readonly { readonly key: string; readonly record: Partial<ContenderRecord> }[],
+  all: readonly { readonly key: string; readonly record: SeenRecord }[],
   key: string,
 ): string {
   const found = all.find((each) => each.key === key);
   return found === undefined ? key : describe(found.record, key);
 }
 
-function partyOf(key: string, token: number, record: Partial<ContenderRecord>, now: number): Party {
+function partyOf(key: string, token: number, record: SeenRecord, now: number): Party {
   return {
     who: describe(record, key),
     service: record.service,

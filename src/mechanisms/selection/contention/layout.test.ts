@@ -13,14 +13,7 @@ import {
   prefixEnd,
 } from "./layout.ts";
 
-const kv = (value: string): Parameters<typeof decodeRecord>[0] => ({
-  key: utf8("lock/a/1"),
-  value: utf8(value),
-  createRevision: 1,
-  modRevision: 1,
-  version: 1,
-  lease: 0n,
-});
+const kv = (value: string): Parameters<typeof decodeRecord>[0] => ({ value: utf8(value) });
 
 test("[SEL-1] no object's keys lie under another's (names that are paths)", () => {
   const names = ["orders", "orders/42", "orders%2F42", "orders/", "o", "%"];

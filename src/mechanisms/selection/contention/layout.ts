@@ -7,26 +7,40 @@
  * contends.
  */
 import type { Bytes } from "../../../base/bytes.ts";
-import { text, utf8 } from "../../../base/bytes.ts";
+import { utf8 } from "../../../base/bytes.ts";
+import type { QuorateError } from "../../../base/errors.ts";
 import { fail } from "../../../base/errors.ts";
 import type { KeyValue } from "../../../contract/requests.ts";
+import type { Fields } from "./fields.ts";
+import { fieldsIn, fieldsOf, flagIn, integerIn, numberIn, stringIn } from "./fields.ts";
 
 /** Where a migration notes what to add to create revisions, so that tokens never go back. */
 export const TOKEN_BASE_KEY: Bytes = utf8("quorate/token-base");
 
 /** A name as given: a path, or the parts of one, each of which is encoded. */
-export type Name = string | readonly string[];
+export type Name = string | readonly (string | number)[];
 
-/** The name as text. Throws INVALID if it is empty. */
+/** The name as text. Throws INVALID if it is empty or no text. */
 export function nameText(name: Name, noun: string): string {
-  const given =
-    typeof name === "string" ? name : name.map((part) => encodeURIComponent(part)).join("/");
-  if (given !== "") return given;
-  throw fail("INVALID", {
-    object: noun,
-    what: "has an empty name",
-    remedy: "Give it a name, such as orders/42.",
-  });
+  if (typeof name !== "string" && !Array.isArray(name))
+    throw invalidName(noun, `has a ${typeof name} as its name`);
+  let given: string;
+  try {
+    // Half a surrogate pair has no UTF-8 form: two such names would be one.
+    if (typeof name === "string") encodeURIComponent(name);
+    given =
+      typeof name === "string"
+        ? name
+        : name.map((part) => encodeURIComponent(String(part))).join("/");
+  } catch {
+    throw invalidName(noun, "has a name that is not well-formed Unicode");
+  }
+  if (given === "") throw invalidName(noun, "has an empty name");
+  return given;
+}
+
+function invalidName(noun: string, what: string): QuorateError {
+  return fail("INVALID", { object: noun, what, remedy: "Give it a name, such as orders/42." });
 }
 
 /** The prefix of an object's contenders. */
@@ -63,38 +77,103 @@ export interface ContenderRecord {
   readonly weight?: number | undefined;
   /** Of a deadline-held one: when it ends, ms of keyspace time. */
   readonly expiresAt?: number | undefined;
+  /** Of one that contends for several objects at once: their prefixes. */
+  readonly with?: readonly string[] | undefined;
+  /** Served before lower ones and after higher ones; absent: 0. */
+  readonly priority?: number | undefined;
+  /** It leaves the object to whoever comes next. */
+  readonly barging?: boolean | undefined;
+  /** If it dies while it owns: how long nobody is granted, ms. */
+  readonly delayMs?: number | undefined;
+  /** It listens to being asked to let go. */
+  readonly revocable?: boolean | undefined;
+  /** It has been asked to let go. */
+  readonly revoked?: { readonly reason: string; readonly by: string } | undefined;
+  /** Grows each time that its key is rewritten to wake whoever watches it. */
+  readonly bell?: number | undefined;
   /** What a leader proclaims. */
   readonly value?: string | undefined;
 }
+
+/** A record as it is read: anybody may have written it. */
+export type SeenRecord = {
+  readonly [Field in keyof ContenderRecord]?: ContenderRecord[Field] | undefined;
+};
 
 export function encodeRecord(record: ContenderRecord): Bytes {
   return utf8(JSON.stringify(record));
 }
 
-/** The record in a value; a foreign value gives an empty one, because it contends all the same. */
-export function decodeRecord(kv: KeyValue): Partial<ContenderRecord> {
-  try {
-    const read: unknown = JSON.parse(text(kv.value));
-    if (typeof read !== "object" || read === null || Array.isArray(read)) return {};
-    const given = read as Partial<ContenderRecord>;
-    return given.layout === 1 ? { ...given } : {};
-  } catch {
-    return {};
-  }
+/**
+ * The record in a value; a foreign value gives an empty one, because it contends all the same. Anybody can write under
+ * the prefix: a field that is not what it should be is left out.
+ */
+export function decodeRecord(kv: Pick<KeyValue, "value">): SeenRecord {
+  const given = fieldsOf(kv.value);
+  if (given.get("layout") !== 1) return {};
+  const mode = given.get("mode");
+  return {
+    layout: 1,
+    service: stringIn(given, "service"),
+    host: stringIn(given, "host"),
+    pid: numberIn(given, "pid"),
+    label: stringIn(given, "label"),
+    since: numberIn(given, "since"),
+    mode: mode === "read" || mode === "write" ? mode : undefined,
+    weight: positive(integerIn(given, "weight")),
+    expiresAt: numberIn(given, "expiresAt"),
+    with: prefixesIn(given, "with"),
+    priority: integerIn(given, "priority"),
+    barging: flagIn(given, "barging"),
+    delayMs: positive(numberIn(given, "delayMs")),
+    revocable: flagIn(given, "revocable"),
+    revoked: revokedIn(given),
+    bell: integerIn(given, "bell"),
+    value: stringIn(given, "value"),
+  };
+}
+
+function positive(value: number | undefined): number | undefined {
+  return value !== undefined && value > 0 ? value : undefined;
+}
+
+function prefixesIn(fields: Fields, name: string): readonly string[] | undefined {
+  const value = fields.get(name);
+  const isPrefix = (each: unknown): boolean => typeof each === "string" && each !== "";
+  return Array.isArray(value) && value.every(isPrefix) ? value : undefined;
+}
+
+function revokedIn(fields: Fields): ContenderRecord["revoked"] {
+  const revoked = fieldsIn(fields.get("revoked"));
+  const reason = stringIn(revoked, "reason");
+  const by = stringIn(revoked, "by");
+  return reason === undefined || by === undefined ? undefined : { reason, by };
+}
+
+/** The value with some fields changed; those that this version does not know stay as they are. */
+export function changedRecord(kv: KeyValue, changes: SeenRecord): Bytes {
+  const fields = fieldsOf(kv.value);
+  for (const [name, value] of Object.entries(changes)) fields.set(name, value);
+  return utf8(JSON.stringify(Object.fromEntries(fields)));
 }
 
 /** Whether a value was written by a later version of this program: it must not be rewritten by this one. */
 export function isNewer(kv: KeyValue): boolean {
-  try {
-    const { layout } = JSON.parse(text(kv.value)) as { readonly layout?: unknown };
-    return typeof layout === "number" && layout > 1;
-  } catch {
-    return false;
-  }
+  const layout = fieldsOf(kv.value).get("layout");
+  return typeof layout === "number" && layout > 1;
+}
+
+/** The failure of meeting what only a later version knows. */
+export function newerLayout(object: string): QuorateError {
+  return fail("LAYOUT", {
+    object,
+    what: "was written in a layout that this version does not know",
+    remedy: "Use the version that wrote it, or a newer one.",
+  });
 }
 
 /** How a contender is named to people: `billing@pod-7 (pid 12)`. */
-export function describe(record: Partial<ContenderRecord>, key: string): string {
+export function describe(record: SeenRecord, key: string): string {
   if (record.service === undefined) return `a foreign client (key ${key})`;
   const label = record.label === undefined ? "" : `, ${record.label}`;
   return `${record.service}@${record.host ?? "?"} (pid ${record.pid ?? 0}${label})`;

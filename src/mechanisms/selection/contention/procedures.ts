@@ -5,22 +5,23 @@
  */
 import type { Bytes } from "../../../base/bytes.ts";
 import { text, utf8 } from "../../../base/bytes.ts";
-import type { QuorateError } from "../../../base/errors.ts";
 import { fail } from "../../../base/errors.ts";
-import type { CommitRevision, Procedure, Tx } from "../../../contract/procedure.ts";
+import type { Procedure, Tx } from "../../../contract/procedure.ts";
 import { procedure } from "../../../contract/procedure.ts";
 import type { KeyValue } from "../../../contract/requests.ts";
-import type { ContenderRecord } from "./layout.ts";
-import {
-  decodeRecord,
-  encodeRecord,
-  isContender,
-  isNewer,
-  prefixEnd,
-  TOKEN_BASE_KEY,
-} from "./layout.ts";
+import type { ContenderRecord, SeenRecord } from "./layout.ts";
+import { changedRecord, decodeRecord, encodeRecord, isNewer, newerLayout } from "./layout.ts";
+import type { Queue, Standing } from "./queue.ts";
+import { contendersOf, contenders, holderOf, inFront, tokenBase, wholeQueue } from "./queue.ts";
+import type { Ownership } from "./grant.ts";
+import { byRank, needsGrant, ownership } from "./grant.ts";
+import { enterGranted, standingGranted } from "./granted-standing.ts";
+import { refuseCircle } from "./circle.ts";
 import type { Contender, Rule } from "./rules.ts";
-import { decide } from "./rules.ts";
+import { permitsKey, storedPermits, storePermits } from "./permits.ts";
+import { obstacle, resized } from "./rules.ts";
+import type { Within } from "./waits.ts";
+import { noteWaits } from "./waits.ts";
 
 export interface EnterArgs {
   readonly prefix: string;
@@ -33,119 +34,93 @@ export interface EnterArgs {
   readonly queue: boolean;
   /** Of a deadline-held contender: how long it lasts. */
   readonly ttlMs?: number | undefined;
+  /** What is held meanwhile and not released before this is served. */
+  readonly within?: Within | undefined;
   /** Store this instead of the record: for names shared with other programs. */
   readonly raw?: string | undefined;
 }
 
-/** Where a contender stands. */
-export interface Standing {
-  /** "absent": its key is not there. */
-  readonly state: "owns" | "waits" | "refused" | "absent";
-  /** Revision at which its key was created. */
-  readonly created: number | CommitRevision;
-  readonly tokenBase: number;
-  /** The key whose deletion to await. */
-  readonly behind?: string | undefined;
-  /** The owner in the way, as far as it says who it is. */
-  readonly holder?: Holder | undefined;
-  readonly waiting: number;
-  readonly expiresAt?: number | undefined;
-  /** Of a semaphore: the stored number of permits, which counts. */
-  readonly permits?: number | undefined;
-}
-
-export interface Holder {
-  readonly key: string;
-  readonly token: number;
-  readonly record: Partial<ContenderRecord>;
-  /** Keyspace time at which this was read, ms. */
-  readonly now: number;
-}
-
-function contenders(tx: Tx, prefix: Bytes): readonly KeyValue[] {
-  return tx.byAge(prefix, prefixEnd(prefix)).filter((kv) => isContender(prefix, kv.key));
-}
-
-function tokenBase(tx: Tx): number {
-  const kv = tx.get(TOKEN_BASE_KEY);
-  const base = kv === undefined ? 0 : Number(kv.value);
-  return Number.isSafeInteger(base) ? base : 0;
-}
-
-function contenderOf(kv: KeyValue): Contender {
-  const record = decodeRecord(kv);
-  const weight = record.weight !== undefined && record.weight > 0 ? record.weight : 1;
-  return { key: kv.key, shared: record.mode === "read", weight };
-}
-
-function holderOf(tx: Tx, kv: KeyValue | undefined, base: number): Holder | undefined {
-  if (kv === undefined) return undefined;
-  return { key: kv.key, token: base + kv.createRevision, record: decodeRecord(kv), now: tx.now };
-}
-
 export const enter: Procedure<EnterArgs, Standing> = procedure(
-  "selection/contention/enter@1",
+  "selection/contention/enter@2",
   (tx, args) => {
     const prefix = args.prefix as Bytes;
     const key = args.key as Bytes;
     const base = tokenBase(tx);
-    const present = contenders(tx, prefix);
+    // Who is served in another order than by age must know everybody.
+    const byGrant = needsGrant(args.record);
+    const queue = args.queue && !byGrant ? inFront(tx, prefix, key) : wholeQueue(tx, prefix);
+    const { present, all } = queue;
     // A repeated request must not create the contender anew: its age is its place.
     const existing = present.findIndex((kv) => kv.key === key);
-    if (existing >= 0) return standing(tx, present, existing, args.rule, base, prefix);
-    const rule = settledRule(tx, prefix, args.rule);
+    if (existing >= 0) return standing(tx, queue, existing, args.rule, base, prefix);
+    if (all && (byGrant || queue.grant !== undefined))
+      return lookFirst(
+        args,
+        enterGranted(tx, queue, base, {
+          prefix,
+          key,
+          record: args.record,
+          queue: args.queue,
+          join: () => join(tx, args),
+        }),
+      );
     const mine: Contender = {
       key,
       shared: args.record.mode === "read",
       weight: args.record.weight ?? 1,
+      created: Infinity,
     };
+    const rule = settledRule(tx, prefix, args.rule);
     refuseTooHeavy(prefix, rule, mine);
-    const decision = decide(rule, [...present.map(contenderOf), mine], present.length);
-    const holder = decision.owns ? undefined : holderOf(tx, present[0], base);
-    const permits = rule.kind === "permits" ? rule.permits : undefined;
-    if (!decision.owns && !args.queue) {
-      return {
-        state: "refused",
-        created: 0,
-        tokenBase: base,
-        holder,
-        permits,
-        waiting: Math.max(0, present.length - 1),
-      };
-    }
-    // Whole milliseconds: the due index cuts fractions, and a deadline must not fire before it has passed.
-    const expiresAt = args.ttlMs === undefined ? undefined : Math.ceil(tx.now + args.ttlMs);
-    const record: ContenderRecord = { ...args.record, layout: 1, since: tx.now, expiresAt };
-    const value = args.raw === undefined ? encodeRecord(record) : (args.raw as Bytes);
-    tx.put(key, value, { lease: BigInt(args.lease) });
-    if (expiresAt !== undefined) tx.due(expiresAt, `${args.key}`, expire, { key: args.key });
-    const behind = decision.owns ? undefined : decision.behind.key;
-    const state = decision.owns ? "owns" : "waits";
-    return {
-      state,
-      created: tx.commitRevision,
+    const behind = all
+      ? obstacle(rule, [...contendersOf(rule, present), mine], present.length)
+      : undefined;
+    const owns = all && behind === undefined;
+    const seen = {
       tokenBase: base,
-      behind,
-      holder,
-      waiting: present.length,
-      expiresAt,
-      permits,
+      holder: owns ? undefined : holderOf(tx, present[0], base),
+      permits: rule.kind === "permits" ? rule.permits : undefined,
     };
+    if (!owns && !args.queue) {
+      return { ...seen, state: "refused", created: 0, waiting: Math.max(0, present.length - 1) };
+    }
+    return lookFirst(args, {
+      ...seen,
+      state: owns ? "owns" : "waits",
+      created: tx.commitRevision,
+      expiresAt: join(tx, args),
+      behind: behind?.key,
+      waiting: present.length,
+    });
   },
   (args) => args.prefix,
 );
 
-/** Where the stored policy of an object lies: a further `/`, so it does not contend. */
-function policyKey(prefix: Bytes): Bytes {
-  return (prefix + "policy/permits") as Bytes;
+/** Who holds something meanwhile looks before it waits: only then all who wait are there to be seen. */
+function lookFirst(args: EnterArgs, standing: Standing): Standing {
+  if (args.within === undefined) return standing;
+  return { ...standing, behind: undefined, granted: undefined };
+}
+
+/** Stores the contender; when it ends, if it does by itself. */
+function join(tx: Tx, args: EnterArgs): number | undefined {
+  // Whole milliseconds: the due index cuts fractions, and a deadline must not fire before it has passed.
+  const expiresAt = args.ttlMs === undefined ? undefined : Math.ceil(tx.now + args.ttlMs);
+  const record: ContenderRecord = { ...args.record, layout: 1, since: tx.now, expiresAt };
+  const value = args.raw === undefined ? encodeRecord(record) : (args.raw as Bytes);
+  tx.put(args.key as Bytes, value, { lease: BigInt(args.lease) });
+  if (expiresAt !== undefined) tx.due(expiresAt, args.key, expire, { key: args.key });
+  if (args.within !== undefined)
+    noteWaits(tx, args.within, args.key.slice(args.prefix.length), BigInt(args.lease));
+  return expiresAt;
 }
 
 /** The rule with the stored number of permits, which counts; the first user's number is stored. */
 function settledRule(tx: Tx, prefix: Bytes, rule: Rule): Rule {
   if (rule.kind !== "permits") return rule;
   const stored = storedPermits(tx, prefix);
-  if (stored === undefined) tx.put(policyKey(prefix), utf8(String(rule.permits)));
-  return { kind: "permits", permits: stored ?? rule.permits };
+  if (stored === undefined) tx.put(permitsKey(prefix), utf8(String(rule.permits)));
+  return stored ?? rule;
 }
 
 /** Waiting for more than there is would never end, and would hold up everybody behind. */
@@ -154,43 +129,41 @@ function refuseTooHeavy(prefix: Bytes, rule: Rule, mine: Contender): void {
   throw fail("INVALID", {
     object: text(prefix),
     what: `weight is ${mine.weight}, the stored number of permits is ${rule.permits}`,
-    remedy: "Ask for less, or resize it while nobody holds or waits.",
+    remedy: "Ask for less, or resize it.",
     details: { permits: rule.permits },
   });
 }
 
-function storedPermits(tx: Tx, prefix: Bytes): number | undefined {
-  const kv = tx.get(policyKey(prefix));
-  const stored = kv === undefined ? 0 : Number(kv.value);
-  return Number.isSafeInteger(stored) && stored > 0 ? stored : undefined;
-}
-
 function standing(
   tx: Tx,
-  present: readonly KeyValue[],
+  { present, grant }: Queue,
   at: number,
   given: Rule,
   base: number,
   prefix: Bytes,
 ): Standing {
   const mine = present[at] as KeyValue;
+  if (grant !== undefined) return standingGranted(tx, present, grant, mine, base);
   const rule = readRule(tx, prefix, given);
-  const decision = decide(rule, present.map(contenderOf), at);
+  const byAge = contendersOf(rule, present);
+  const behind = obstacle(rule, byAge, at);
+  // A lower number of permits can leave a waiter that asks for more than there is.
+  if (behind !== undefined) refuseTooHeavy(prefix, rule, byAge[at] as Contender);
   return {
-    state: decision.owns ? "owns" : "waits",
+    state: behind === undefined ? "owns" : "waits",
     created: mine.createRevision,
     tokenBase: base,
-    behind: decision.owns ? undefined : decision.behind.key,
-    holder: decision.owns ? undefined : holderOf(tx, present[0], base),
+    behind: behind?.key,
+    holder: behind === undefined ? undefined : holderOf(tx, present[0], base),
     waiting: Math.max(0, present.length - 1),
     expiresAt: decodeRecord(mine).expiresAt,
     permits: rule.kind === "permits" ? rule.permits : undefined,
   };
 }
 
-function readRule(tx: Tx, prefix: Bytes, rule: Rule): Rule {
+export function readRule(tx: Tx, prefix: Bytes, rule: Rule): Rule {
   if (rule.kind !== "permits") return rule;
-  return { kind: "permits", permits: storedPermits(tx, prefix) ?? rule.permits };
+  return storedPermits(tx, prefix) ?? rule;
 }
 
 export interface LookArgs {
@@ -198,14 +171,23 @@ export interface LookArgs {
   readonly key: string;
   readonly created: number;
   readonly rule: Rule;
+  /** Keys that it holds meanwhile; a circle of waiting is DEADLOCK. */
+  readonly held?: readonly string[] | undefined;
 }
 
 export const look: Procedure<LookArgs, Standing> = procedure(
-  "selection/contention/look@1",
+  "selection/contention/look@2",
   (tx, args) => {
-    const present = contenders(tx, args.prefix as Bytes);
+    const queue = wholeQueue(tx, args.prefix as Bytes);
+    const { present } = queue;
     const at = present.findIndex((kv) => kv.key === args.key && kv.createRevision === args.created);
-    if (at >= 0) return standing(tx, present, at, args.rule, tokenBase(tx), args.prefix as Bytes);
+    if (at >= 0) {
+      const { prefix, key, rule, held, created } = args;
+      const found = standing(tx, queue, at, rule, tokenBase(tx), prefix as Bytes);
+      if (found.state === "waits" && held !== undefined)
+        refuseCircle(tx, { places: [{ prefix, key }], rule, held, created }, readRule);
+      return found;
+    }
     return { state: "absent", created: 0, tokenBase: 0, waiting: present.length };
   },
   (args) => args.prefix,
@@ -215,11 +197,14 @@ export interface LeaveArgs {
   readonly key: string;
   /** Leaves only the contender created then; 0: whatever is there. */
   readonly created: number;
+  /** Keys of its records in the wait graph, which go with it. */
+  readonly waits?: readonly string[] | undefined;
 }
 
 export const leave: Procedure<LeaveArgs, { readonly left: boolean }> = procedure(
-  "selection/contention/leave@1",
+  "selection/contention/leave@2",
   (tx, args) => {
+    for (const each of args.waits ?? []) tx.delete(each as Bytes);
     const kv = tx.get(args.key as Bytes);
     if (kv === undefined || (args.created !== 0 && kv.createRevision !== args.created))
       return { left: false };
@@ -259,7 +244,7 @@ export const extend: Procedure<ExtendArgs, { readonly expiresAt: number }> = pro
   "selection/contention/extend@1",
   (tx, args) => {
     const kv = tx.get(args.key as Bytes);
-    if (kv !== undefined && isNewer(kv)) throw newerLayout(args.key);
+    if (kv !== undefined && isNewer(kv)) throw newerLayout(`hold ${args.key}`);
     const record = kv === undefined ? {} : decodeRecord(kv);
     if (kv === undefined || record.expiresAt === undefined || record.layout !== 1) {
       throw fail("EXPIRED", {
@@ -270,22 +255,12 @@ export const extend: Procedure<ExtendArgs, { readonly expiresAt: number }> = pro
     }
     const expiresAt = Math.ceil(tx.now + args.ttlMs);
     tx.undue(record.expiresAt, args.key);
-    tx.put(kv.key, encodeRecord({ ...(record as ContenderRecord), expiresAt }), {
-      lease: kv.lease,
-    });
+    tx.put(kv.key, changedRecord(kv, { expiresAt }), { lease: kv.lease });
     tx.due(expiresAt, args.key, expire, { key: args.key });
     return { expiresAt };
   },
   (args) => args.key,
 );
-
-function newerLayout(key: string): QuorateError {
-  return fail("LAYOUT", {
-    object: `hold ${key}`,
-    what: "was written in a layout that this version does not know",
-    remedy: "Extend it with the version that wrote it, or a newer one.",
-  });
-}
 
 export interface ProclaimArgs {
   readonly key: string;
@@ -300,57 +275,80 @@ export const proclaim: Procedure<ProclaimArgs, { readonly done: boolean }> = pro
   (tx, args) => {
     const kv = tx.get(args.key as Bytes);
     if (kv === undefined || kv.createRevision !== args.created) return { done: false };
-    const record = { ...(decodeRecord(kv) as ContenderRecord), value: args.value };
-    tx.put(kv.key, args.raw ? (args.value as Bytes) : encodeRecord(record), { lease: kv.lease });
+    const value = args.raw ? (args.value as Bytes) : changedRecord(kv, { value: args.value });
+    tx.put(kv.key, value, { lease: kv.lease });
     return { done: true };
   },
   (args) => args.key,
 );
 
-/** What `explain` shows: contenders by age. */
+/** What `explain` shows: contenders in the order in which they are served. */
 export interface Listing {
   readonly tokenBase: number;
   readonly now: number;
-  /** Of a semaphore that has been used. */
-  readonly permits?: number | undefined;
+  /** Of a semaphore that has been used: its stored rule. */
+  readonly permits?: (Rule & { readonly kind: "permits" }) | undefined;
+  /** Of an object that is owned by grant. */
+  readonly granted?: ListedGrant | undefined;
   readonly contenders: readonly {
     readonly key: string;
     readonly created: number;
-    readonly record: Partial<ContenderRecord>;
+    readonly record: SeenRecord;
   }[];
+}
+
+export interface ListedGrant {
+  /** The owner, if there is one. */
+  readonly key?: string | undefined;
+  readonly token?: number | undefined;
+  /** Nobody is granted before this keyspace time. */
+  readonly until?: number | undefined;
 }
 
 export const list: Procedure<{ readonly prefix: string; readonly permits: boolean }, Listing> =
   procedure(
-    "selection/contention/list@1",
-    (tx, args) => ({
-      tokenBase: tokenBase(tx),
-      now: tx.now,
-      permits: args.permits ? storedPermits(tx, args.prefix as Bytes) : undefined,
-      contenders: contenders(tx, args.prefix as Bytes).map((kv) => ({
-        key: kv.key,
-        created: kv.createRevision,
-        record: decodeRecord(kv),
-      })),
-    }),
+    "selection/contention/list@2",
+    (tx, args) => {
+      const { present, grant } = wholeQueue(tx, args.prefix as Bytes);
+      const whose = grant === undefined ? undefined : ownership(tx, grant, present);
+      return {
+        tokenBase: tokenBase(tx),
+        now: tx.now,
+        permits: args.permits ? storedPermits(tx, args.prefix as Bytes) : undefined,
+        granted: whose === undefined ? undefined : listed(whose),
+        contenders: (grant === undefined ? present : byRank(present)).map((kv) => ({
+          key: kv.key,
+          created: kv.createRevision,
+          record: decodeRecord(kv),
+        })),
+      };
+    },
     (args) => args.prefix,
   );
 
+function listed(whose: Ownership): ListedGrant {
+  if (whose.kind === "owned") return { key: whose.owner.key, token: whose.token };
+  return whose.kind === "delayed" ? { until: whose.until } : {};
+}
+
 export interface ResizeArgs {
   readonly prefix: string;
+  /** What counts if nothing is stored yet. */
+  readonly from: number;
   readonly permits: number;
 }
 
-/** Stores another number of permits, unless somebody holds or waits: that could take ownership from an owner. */
-export const resize: Procedure<
-  ResizeArgs,
-  { readonly done: boolean; readonly contenders: number }
-> = procedure(
-  "selection/contention/resize@1",
-  (tx, args) => {
-    const present = contenders(tx, args.prefix as Bytes).length;
-    if (present === 0) tx.put(policyKey(args.prefix as Bytes), utf8(String(args.permits)));
-    return { done: present === 0, contenders: present };
+/** Stores another number of permits; all who own go on owning. */
+export const resize: Procedure<ResizeArgs, { readonly taken: number }> = procedure(
+  "selection/contention/resize@2",
+  (tx, { prefix, from, permits }) => {
+    const before = storedPermits(tx, prefix as Bytes) ?? { kind: "permits", permits: from };
+    const byAge = contendersOf(before, contenders(tx, prefix as Bytes));
+    const rule = resized(before, byAge, permits);
+    storePermits(tx, prefix as Bytes, rule);
+    const owners = byAge.filter((_, at) => obstacle(rule, byAge, at) === undefined);
+    return { taken: owners.reduce((sum, each) => sum + each.weight, 0) };
   },
-  (args) => args.prefix,
+  // Never in one commit with a look: who has looked must see the change.
+  ({ prefix }) => `${prefix}resize`,
 );

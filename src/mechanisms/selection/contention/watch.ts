@@ -1,8 +1,9 @@
 /** The transitions of a contended object as typed events, in commit order. */
 import type { Bytes } from "../../../base/bytes.ts";
 import type { WatchEvent } from "../../../contract/keyspace.ts";
-import type { Contended } from "./acquire.ts";
-import type { ContenderRecord } from "./layout.ts";
+import { attended } from "./attended.ts";
+import type { Contended } from "./contended.ts";
+import type { SeenRecord } from "./layout.ts";
 import { decodeRecord, describe, isContender, prefixEnd } from "./layout.ts";
 
 export interface Transition {
@@ -10,13 +11,20 @@ export interface Transition {
   readonly revision: number;
   readonly key: string;
   readonly who: string;
-  readonly record: Partial<ContenderRecord>;
+  readonly record: SeenRecord;
 }
 
 /** Follows the object until `signal` aborts. Bound: as `Keyspace.watch`; nothing is dropped. */
-export async function* transitions(
+export function transitions(
   on: Contended,
   signal?: AbortSignal | undefined,
+): AsyncGenerator<Transition, void> {
+  return attended(on.plane, follow(on, signal));
+}
+
+async function* follow(
+  on: Contended,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<Transition, void> {
   const { keyspace, prefix } = on.plane;
   const from = (prefix + on.prefix) as Bytes;

@@ -9,7 +9,7 @@ export const electionCard: Card = {
     who: "any process with a session at the engine",
     shape: "centralised: the keyspace orders the contenders",
     what: "which one of several leads",
-    how: "candidates by create revision; the oldest leads",
+    how: "candidates by create revision; the oldest leads. With priority, and after handover, a grant names the leader",
     failure:
       "a dead or cut-off owner's lease ends and its key goes; its token is refused from then on",
     speed: "a dead leader is replaced when its lease ends",
@@ -20,6 +20,8 @@ export const electionCard: Card = {
     campaign: "1 round trip, 1 flush when it joins",
     proclaim: "1 round trip, 1 flush",
     resign: "1 round trip, 1 flush",
+    priority: "one more key written at joining and at resigning; a resignation wakes two",
+    handover: "1 round trip, 1 flush",
     leader: "1 round trip",
   },
   failureModes: [
@@ -28,6 +30,7 @@ export const electionCard: Card = {
   ],
   layout: [
     "election/<name>/<lease in hex>[-<n>]",
-    'value: JSON {"layout":1,"service","host","pid","label","since","value"}',
+    'value: JSON {"layout":1,"service","host","pid","label","since","value","priority","bell"}',
+    "election/<name>/policy/grant, while it is led by grant",
   ],
 };

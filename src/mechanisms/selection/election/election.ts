@@ -6,102 +6,138 @@
 import { utf8 } from "../../../base/bytes.ts";
 import type { Bytes } from "../../../base/bytes.ts";
 import { fail, QuorateError } from "../../../base/errors.ts";
+import type { CallOptions } from "../../../contract/keyspace.ts";
 import type { OnCommitment } from "../../../contract/plane.ts";
-import type { Contended } from "../contention/acquire.ts";
-import { acquireWaiting } from "../contention/acquire.ts";
+import { acquireWaitingAs } from "../contention/acquire.ts";
+import { attended } from "../contention/attended.ts";
+import type { Contended } from "../contention/contended.ts";
+import { ask, contended } from "../contention/contended.ts";
 import type { Explanation, Party } from "../contention/explain.ts";
 import { explain } from "../contention/explain.ts";
-import type { FencingToken, Held } from "../contention/held.ts";
+import type { HandedOver, HandOverOptions, HeldAlone } from "../contention/hand-over.ts";
+import { alone } from "../contention/hand-over.ts";
+import type { FencingToken } from "../contention/held.ts";
 import type { Name } from "../contention/layout.ts";
-import { contenderPrefix, nameText, prefixEnd } from "../contention/layout.ts";
+import { prefixEnd } from "../contention/layout.ts";
+import type { StandOptions } from "../contention/line.ts";
 import { proclaim } from "../contention/procedures.ts";
 import type { Holding } from "../contention/run.ts";
+import type { Transition } from "../contention/watch.ts";
+import { transitions } from "../contention/watch.ts";
+import { sleep } from "../../../ports/clock.ts";
+import { electionCard } from "./card.ts";
+
+/** Delay before another campaign when the engine is away, ms; doubles up to the second. */
+const RETRY_MS = 50;
+const RETRY_MS_MAX = 5_000;
 
 export interface ElectionOptions {
+  /** Shown to whoever waits. */
   readonly label?: string | undefined;
   /** Uses the name as an etcd prefix, to share an election with etcd programs (`etcdctl elect NAME`). */
   readonly etcdName?: boolean | undefined;
 }
 
+export interface CampaignOptions extends Omit<StandOptions, "waitMs"> {
+  /** What observers see of this leader. */
+  readonly value?: string | undefined;
+  /** Leads before lower ones, among equals by age; default 0. It never takes from a leader. See `LockClaim`. */
+  readonly priority?: number | undefined;
+}
+
 export interface Leadership extends AsyncDisposable {
+  /** The epoch. */
   readonly token: FencingToken;
   /** Aborts when this process no longer leads. */
   readonly signal: AbortSignal;
+  /** Milliseconds in which it certainly still leads. */
+  remainingMs(): number;
+  /** Throws the reason of the loss (LOST, EXPIRED, SHUTDOWN, CANCELLED; definite) if it no longer leads. */
+  assertHeld(): void;
   /** Changes what observers see. Throws LOST (definite) if it no longer leads. */
-  proclaim(value: string): Promise<void>;
+  proclaim(value: string, options?: CallOptions): Promise<void>;
   resign(): Promise<void>;
+  /** Makes a candidate leader in one step, by default the next one; afterwards `signal` is aborted with CANCELLED. */
+  handover(options?: HandOverOptions): Promise<HandedOver>;
+}
+
+/** Of a leadership that is sought again and again, until `signal` aborts. */
+export interface LeadOptions extends CampaignOptions {
+  readonly signal: AbortSignal;
 }
 
 export interface ElectionHandle {
   readonly name: string;
-  /** Waits until this process leads. Throws ABORTED (definite) if `signal` aborts first. */
-  campaign(options?: {
-    readonly value?: string | undefined;
-    readonly signal?: AbortSignal | undefined;
-    /** How long the engine may take to answer, ms. */
-    readonly timeoutMs?: number | undefined;
-  }): Promise<Leadership>;
-  /** Campaigns, runs `work`, campaigns again after a loss, until `signal` aborts or `work` returns. */
-  lead(
-    work: (holding: Holding) => void | Promise<void>,
-    options: { readonly signal: AbortSignal; readonly value?: string | undefined },
-  ): Promise<void>;
+  /** Waits until this process leads. Throws ABORTED if `signal` aborts first: definite, but before the engine has answered. */
+  campaign(options?: CampaignOptions): Promise<Leadership>;
+  /**
+   * Campaigns, runs `work`, campaigns again after a loss or when the engine is back, until `signal` aborts, the connection
+   * is closed or `work` returns. Throws what `work` throws while it leads, and what no later try can mend.
+   */
+  lead(work: (holding: Holding) => void | Promise<void>, options: LeadOptions): Promise<void>;
   /** Who leads now. */
-  leader(): Promise<Party | undefined>;
+  leader(options?: CallOptions): Promise<Party | undefined>;
   /** Who leads, now and at every change. */
   observe(options?: {
     readonly signal?: AbortSignal | undefined;
   }): AsyncGenerator<Party | undefined, void>;
-  explain(): Promise<Explanation>;
+  /** Follows who joins, proclaims and leaves, candidates included. */
+  watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncGenerator<Transition, void>;
+  /** Who leads, who waits and why. */
+  explain(options?: CallOptions): Promise<Explanation>;
 }
 
-/** The election called `name`. No I/O. Throws INVALID for an empty name. */
+/** The election called `name`. No I/O. Throws INVALID for a name that cannot be, GUARANTEE for a weak engine. */
 export function election(
   on: OnCommitment,
   name: Name,
   options: ElectionOptions = {},
 ): ElectionHandle {
-  const called = nameText(name, "election");
-  const raw = options.etcdName === true;
-  const plane = on.commitment;
-  const contended: Contended = {
-    plane,
-    object: `election ${called}`,
-    prefix: raw ? utf8(`${called}/`) : contenderPrefix("election", called),
-    rule: { kind: "first" },
-  };
+  const { label, etcdName: raw = false } = options;
+  const object = contended(on, electionCard, name, { kind: "first" }, raw);
   const campaign: ElectionHandle["campaign"] = async (given = {}) => {
-    const said = {
-      label: options.label,
-      value: given.value,
-      raw: raw ? utf8(given.value ?? "") : undefined,
-    };
-    const { signal, timeoutMs } = given;
-    const held = await acquireWaiting(contended, said, { signal, timeoutMs });
-    return leadership(contended, held, raw);
+    const { value, priority, signal, timeoutMs } = given;
+    requirePriority(object.object, raw, priority);
+    const said = { label, value, priority, raw: raw ? utf8(value ?? "") : undefined };
+    const held = await acquireWaitingAs(alone, object, said, { signal, timeoutMs });
+    return leadership(object, held, raw);
   };
-  const leader = async (): Promise<Party | undefined> => (await explain(contended)).holders[0];
+  const leader = async (given?: CallOptions): Promise<Party | undefined> =>
+    (await explain(object, given)).holders[0];
   return {
-    name: called,
+    name: object.name,
     campaign,
-    lead: (work, given) => lead(campaign, work, given),
+    lead: (work, given) => lead(object, campaign, work, given),
     leader,
-    observe: (given) => observe(contended, leader, given?.signal),
-    explain: () => explain(contended),
+    observe: (given) => attended(object.plane, observe(object, leader, given?.signal)),
+    watch: (given) => transitions(object, given?.signal),
+    explain: (given) => explain(object, given),
   };
 }
 
-function leadership(on: Contended, held: Held, raw: boolean): Leadership {
+function requirePriority(object: string, raw: boolean, priority = 0): void {
+  if (raw && priority !== 0) {
+    const what = "is shared with etcd programs, which go by age alone";
+    throw fail("INVALID", { object, what, remedy: "Use no priority with etcdName." });
+  }
+  if (Number.isSafeInteger(priority)) return;
+  const what = `priority is ${priority}`;
+  throw fail("INVALID", { object, what, remedy: "Give a whole number." });
+}
+
+function leadership(on: Contended, held: HeldAlone, raw: boolean): Leadership {
   return {
     token: held.token,
     get signal() {
       return held.signal;
     },
-    proclaim: async (value) => {
+    remainingMs: () => held.remainingMs(),
+    assertHeld: () => held.assertHeld(),
+    proclaim: async (value, options) => {
       held.assertHeld();
       const said = raw ? utf8(value) : value;
       const args = { key: held.key, created: held.created, value: said, raw };
-      const { result } = await on.plane.keyspace.run(proclaim, args, { prefix: on.plane.prefix });
+      const { result } = await ask(on, proclaim, args, options);
       if (result.done) return;
       throw fail("LOST", {
         object: on.object,
@@ -110,43 +146,66 @@ function leadership(on: Contended, held: Held, raw: boolean): Leadership {
       });
     },
     resign: () => held.release(),
+    handover: (given) => held.handover(given),
     [Symbol.asyncDispose]: () => held.release(),
   };
 }
 
 async function lead(
+  on: Contended,
   campaign: ElectionHandle["campaign"],
   work: (holding: Holding) => void | Promise<void>,
-  given: { readonly signal: AbortSignal; readonly value?: string | undefined },
+  given: LeadOptions,
 ): Promise<void> {
-  while (!given.signal.aborted) {
+  const { closing, clock } = on.plane;
+  if (closing.aborted) throw closing.reason;
+  let delayMs = RETRY_MS;
+  // Who closes the connection, or aborts, wants it to end: that is no failure.
+  while (!given.signal.aborted && !closing.aborted) {
     let current: Leadership;
     try {
       current = await campaign(given);
+      delayMs = RETRY_MS;
     } catch (error) {
-      if (given.signal.aborted) return;
-      // A lost session is replaced by the next campaign; anything else is the caller's to know.
-      if (QuorateError.is(error, "LOST") || QuorateError.is(error, "EXPIRED")) continue;
-      throw error;
+      if (given.signal.aborted || closing.aborted) return;
+      if (!QuorateError.is(error) || !isPassing(error)) throw error;
+      await sleep(clock, delayMs, given.signal);
+      delayMs = Math.min(2 * delayMs, RETRY_MS_MAX);
+      continue;
     }
-    const onAbort = (): void => void current.resign();
-    given.signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      await work({ token: current.token, signal: current.signal });
-      if (!current.signal.aborted) return;
-    } catch (error) {
-      // A handler that rejects because of its own signal is not an error.
-      if (!current.signal.aborted) throw error;
-    } finally {
-      given.signal.removeEventListener("abort", onAbort);
-      await current.resign();
-    }
+    if (await leadOnce(current, work, given.signal)) return;
   }
+}
+
+/** Whether `work` came to its end while it led. */
+async function leadOnce(
+  current: Leadership,
+  work: (holding: Holding) => void | Promise<void>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const onAbort = (): void => void current.resign();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await work({ token: current.token, signal: current.signal });
+    return !current.signal.aborted;
+  } catch (error) {
+    // A handler that rejects because of its own signal is not an error.
+    if (!current.signal.aborted) throw error;
+    return false;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    await current.resign();
+  }
+}
+
+/** A lost session is replaced by the next campaign, an engine that is away comes back; all else is the caller's to know. */
+function isPassing({ code, retry }: QuorateError): boolean {
+  return code === "LOST" || code === "EXPIRED" || retry !== "never";
 }
 
 async function* observe(
   on: Contended,
-  leader: () => Promise<Party | undefined>,
+  leader: (options: CallOptions) => Promise<Party | undefined>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Party | undefined, void> {
   const { keyspace, prefix } = on.plane;
@@ -154,19 +213,18 @@ async function* observe(
   const watch = keyspace.watch({ key: from, end: prefixEnd(from) }, { signal });
   try {
     if (!(await begun(watch.ready, signal))) return;
+    let shown = await leader({ signal });
+    yield shown;
+    for await (const batch of watch) {
+      if (batch.events.length === 0) continue;
+      const now = await leader({ signal });
+      if (now?.token === shown?.token && now?.value === shown?.value) continue;
+      shown = now;
+      yield shown;
+    }
   } catch (error) {
     // An aborted loop simply ends.
-    if (signal?.aborted === true) return;
-    throw error;
-  }
-  let shown = await leader();
-  yield shown;
-  for await (const batch of watch) {
-    if (batch.events.length === 0) continue;
-    const now = await leader();
-    if (now?.token === shown?.token && now?.value === shown?.value) continue;
-    shown = now;
-    yield shown;
+    if (signal?.aborted !== true) throw error;
   }
 }
 

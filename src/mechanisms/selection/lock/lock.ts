@@ -6,21 +6,50 @@
  * Source: the etcd concurrency recipe; Burrows, Chubby (OSDI 2006) §2.4 for tokens.
  */
 import type { Bytes } from "../../../base/bytes.ts";
-import { utf8 } from "../../../base/bytes.ts";
-import type { CommitmentPlane, OnCommitment } from "../../../contract/plane.ts";
+import { fail, QuorateError } from "../../../base/errors.ts";
+import type { CallOptions } from "../../../contract/keyspace.ts";
+import type { OnCommitment } from "../../../contract/plane.ts";
 import { id63 } from "../../../ports/entropy.ts";
-import type { AcquireOptions, Contended, NotHeld, WaitOptions } from "../contention/acquire.ts";
-import { acquire, acquireWaiting, notHeld } from "../contention/acquire.ts";
+import type { AcquireOptions, Claim, WaitOptions } from "../contention/acquire.ts";
+import { acquireAs, acquireWaitingAs } from "../contention/acquire.ts";
+import { requireTtl } from "../contention/arguments.ts";
+import type { Contended } from "../contention/contended.ts";
+import { ask, contended } from "../contention/contended.ts";
+import type { HeldAlone } from "../contention/hand-over.ts";
+import { alone } from "../contention/hand-over.ts";
+import type { NotHeld } from "../contention/not-held.ts";
+import { notHeld } from "../contention/not-held.ts";
+import type { Revoked, RevokeOptions } from "../contention/revocation.ts";
+import { askBack } from "../contention/revocation.ts";
 import type { Explanation } from "../contention/explain.ts";
 import { explain } from "../contention/explain.ts";
-import type { FencingToken, Held } from "../contention/held.ts";
+import type { FencingToken } from "../contention/held.ts";
 import type { Name } from "../contention/layout.ts";
-import { contenderPrefix, nameText } from "../contention/layout.ts";
 import { enter, extend, leave } from "../contention/procedures.ts";
 import type { Holding, Ran } from "../contention/run.ts";
 import { runHolding, tryRun } from "../contention/run.ts";
 import type { Transition } from "../contention/watch.ts";
 import { transitions } from "../contention/watch.ts";
+import { lockCard } from "./card.ts";
+
+/**
+ * How a claim is served, where age alone is not to decide. Each makes the object owned by grant while it is contended for:
+ * one more key is written when it joins and when ownership passes on, and one more waiter wakes. Not with `etcdName`,
+ * whose other users go by age alone; not beside a claim of `q.locks`.
+ */
+export interface LockClaim {
+  /** Served before lower ones and after higher ones, among equals by age; default 0. It never takes from an owner. */
+  readonly priority?: number | undefined;
+  /** Its release leaves the lock to whoever comes next, new or woken, which is faster under load and unfair. */
+  readonly barging?: boolean | undefined;
+  /**
+   * If this owner dies: nobody is granted for so long, ms, after somebody noticed, so that what it had under way can end
+   * where no guard refuses its token.
+   */
+  readonly lockDelayMs?: number | undefined;
+  /** `revoke` aborts its signal with REVOKED; it owns until it releases. Costs one watch, and no grant. */
+  readonly revocable?: boolean | undefined;
+}
 
 export interface LockOptions {
   /** Shown to whoever waits. */
@@ -32,11 +61,20 @@ export interface LockOptions {
   readonly etcdName?: boolean | undefined;
 }
 
+export interface LeaseOptions extends CallOptions {
+  /** How long it is held, ms. Shorter frees sooner after a crash, longer needs fewer extensions. */
+  readonly ttlMs: number;
+}
+
+/** A day: who means more wants somebody to look at it. */
+const DELAY_MAX_MS = 86_400_000;
+
 /** A hold that outlives the process: it ends at `expiresAt` by the engine's clock, with nobody connected. */
 export interface LockLease {
   readonly ok: true;
   readonly id: string;
   readonly token: FencingToken;
+  /** Ms since 1970 by the engine's clock. */
   readonly expiresAt: number;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -44,76 +82,103 @@ export interface LockLease {
 export interface LockHandle {
   readonly name: string;
   /** Acquires, waiting at most `waitMs` (default: not at all); an answer either way. */
-  tryAcquire(options?: AcquireOptions): Promise<Held | NotHeld>;
+  tryAcquire(options?: AcquireOptions & LockClaim): Promise<HeldAlone | NotHeld>;
   /** Acquires, waiting until it is owned or `signal` aborts (ABORTED, definite). */
-  acquire(options?: WaitOptions): Promise<Held>;
+  acquire(options?: WaitOptions & LockClaim): Promise<HeldAlone>;
   /** Runs `work` while holding, or answers why not. */
-  tryRun<T>(work: (holding: Holding) => T | Promise<T>, options?: AcquireOptions): Promise<Ran<T>>;
+  tryRun<T>(
+    work: (holding: Holding) => T | Promise<T>,
+    options?: AcquireOptions & LockClaim,
+  ): Promise<Ran<T>>;
   /** Waits as `acquire`, runs `work` while holding, releases; gives and throws what `work` does. */
-  run<T>(work: (holding: Holding) => T | Promise<T>, options?: WaitOptions): Promise<T>;
+  run<T>(work: (holding: Holding) => T | Promise<T>, options?: WaitOptions & LockClaim): Promise<T>;
+  /** Asks the owner to let go. It owns until it releases, and listens only if it acquired as `revocable`. */
+  revoke(options: RevokeOptions): Promise<Revoked>;
   /** Holds for `ttlMs` without a session; `id` lets any process extend or release it. Answers why not if it is held. */
-  lease(options: {
-    readonly ttlMs: number;
-    readonly signal?: AbortSignal | undefined;
-  }): Promise<LockLease | NotHeld>;
+  lease(options: LeaseOptions): Promise<LockLease | NotHeld>;
   /** Moves a lease's end to `ttlMs` from now. Throws EXPIRED (definite) if it has ended. */
-  extendLease(id: string, ttlMs: number): Promise<{ readonly expiresAt: number }>;
+  extendLease(
+    id: string,
+    ttlMs: number,
+    options?: CallOptions,
+  ): Promise<{ readonly expiresAt: number }>;
   /** Ends a lease; false if it had ended. */
-  releaseLease(id: string): Promise<boolean>;
+  releaseLease(id: string, options?: CallOptions): Promise<boolean>;
   /** Follows who joins and leaves. */
   watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncGenerator<Transition, void>;
   /** Who holds, who waits and why. */
-  explain(): Promise<Explanation>;
+  explain(options?: CallOptions): Promise<Explanation>;
 }
 
-/** The lock called `name`. No I/O; cheap enough to make per request. Throws INVALID for an empty name. */
+/**
+ * The lock called `name`. No I/O; cheap enough to make per request. Throws INVALID for a name that cannot be, GUARANTEE
+ * for an engine that is too weak.
+ */
 export function lock(on: OnCommitment, name: Name, options: LockOptions = {}): LockHandle {
-  const called = nameText(name, "lock");
-  const plane = on.commitment;
-  const prefix = options.etcdName === true ? utf8(`${called}/`) : contenderPrefix("lock", called);
-  const contended: Contended = { plane, object: `lock ${called}`, prefix, rule: { kind: "first" } };
-  const claim = { label: options.label };
-  const tryAcquire = (given?: AcquireOptions): Promise<Held | NotHeld> =>
-    acquire(contended, claim, given);
-  return {
-    name: called,
-    tryAcquire,
-    acquire: (given) => acquireWaiting(contended, claim, given),
-    tryRun: (work, given = {}) => tryRun(tryAcquire, work, given),
-    run: async (work, given) => runHolding(await acquireWaiting(contended, claim, given), work),
-    lease: (given) => lease(contended, claim.label, given),
-    extendLease: async (id, ttlMs) =>
-      (await plane.keyspace.run(extend, { key: prefix + id, ttlMs }, { prefix: plane.prefix }))
-        .result,
-    releaseLease: async (id) =>
-      (await plane.keyspace.run(leave, { key: prefix + id, created: 0 }, { prefix: plane.prefix }))
-        .result.left,
-    watch: (given) => transitions(contended, given?.signal),
-    explain: () => explain(contended),
+  const { label, etcdName = false } = options;
+  const object = contended(on, lockCard, name, { kind: "first" }, etcdName);
+  const claim = (given: LockClaim = {}): Claim => {
+    const { priority, barging, lockDelayMs: delayMs, revocable } = given;
+    requireClaim(object.object, etcdName, given);
+    return { label, priority, barging, delayMs, revocable };
   };
+  const tryAcquire = async (given?: AcquireOptions & LockClaim): Promise<HeldAlone | NotHeld> =>
+    await acquireAs(alone, object, claim(given), given);
+  const acquire = async (given?: WaitOptions & LockClaim): Promise<HeldAlone> =>
+    await acquireWaitingAs(alone, object, claim(given), given);
+  return {
+    name: object.name,
+    tryAcquire,
+    acquire,
+    tryRun: (work, given) => tryRun(tryAcquire, work, given),
+    run: async (work, given) => runHolding(await acquire(given), work),
+    revoke: (given) => askBack(object, given),
+    lease: (given) => lease(object, label, given),
+    extendLease: async (id, ttlMs, given) => {
+      requireTtl(object.object, ttlMs);
+      return (await ask(object, extend, { key: object.prefix + id, ttlMs }, given)).result;
+    },
+    releaseLease: async (id, given) =>
+      (await ask(object, leave, { key: object.prefix + id, created: 0 }, given)).result.left,
+    watch: (given) => transitions(object, given?.signal),
+    explain: (given) => explain(object, given),
+  };
+}
+
+/** Throws INVALID for what no lock, or no lock that etcd programs share, can do. */
+function requireClaim(object: string, etcdName: boolean, given: LockClaim): void {
+  const { priority = 0, barging = false, lockDelayMs = 0, revocable = false } = given;
+  const invalid = (what: string, remedy: string): Error =>
+    fail("INVALID", { object, what, remedy });
+  if (!Number.isSafeInteger(priority))
+    throw invalid(`priority is ${priority}`, "Give a whole number.");
+  if (!(lockDelayMs >= 0 && lockDelayMs <= DELAY_MAX_MS))
+    throw invalid(`lockDelayMs is ${lockDelayMs}`, `Give 0 to ${DELAY_MAX_MS} ms.`);
+  if (etcdName && (priority !== 0 || barging || lockDelayMs > 0 || revocable)) {
+    const what = "is shared with etcd programs, which go by age alone and do not listen";
+    throw invalid(what, "Use no priority, barging, lockDelayMs or revocable with etcdName.");
+  }
 }
 
 async function lease(
   on: Contended,
   label: string | undefined,
-  given: { readonly ttlMs: number; readonly signal?: AbortSignal | undefined },
+  options: LeaseOptions,
 ): Promise<LockLease | NotHeld> {
-  const { plane } = on;
+  const { ttlMs } = options;
+  requireTtl(on.object, ttlMs);
+  const { plane, prefix, rule } = on;
   const id = id63(plane.entropy).toString(16);
-  const key = (on.prefix + id) as Bytes;
+  const key = (prefix + id) as Bytes;
   const record = { layout: 1 as const, ...plane.identity, label };
-  const args = {
-    prefix: on.prefix,
-    key,
-    lease: "0",
-    record,
-    rule: on.rule,
-    queue: false,
-    ttlMs: given.ttlMs,
+  const args = { prefix, key, lease: "0", record, rule, queue: false, ttlMs };
+  const letGo = async (): Promise<void> => {
+    await ask(on, leave, { key, created: 0 }).catch(() => {});
   };
-  const { result } = await plane.keyspace.run(enter, args, {
-    signal: given.signal,
-    prefix: plane.prefix,
+  const { result } = await ask(on, enter, args, options).catch((error: unknown) => {
+    // Nobody knows the id of what may have begun: it is let go of as far as possible, or ends by itself.
+    if (QuorateError.is(error) && error.outcome === "indefinite") void letGo();
+    throw error;
   });
   if (result.state !== "owns") return notHeld(on, result, "held");
   return {
@@ -121,10 +186,6 @@ async function lease(
     id,
     token: (result.tokenBase + Number(result.created)) as FencingToken,
     expiresAt: result.expiresAt ?? 0,
-    [Symbol.asyncDispose]: () => letGo(plane, key),
+    [Symbol.asyncDispose]: letGo,
   };
-}
-
-async function letGo(plane: CommitmentPlane, key: string): Promise<void> {
-  await plane.keyspace.run(leave, { key, created: 0 }, { prefix: plane.prefix }).catch(() => {});
 }

@@ -5,87 +5,91 @@
  * Cost beside that of a lock: a release wakes every waiter, because any owner may free what the first one lacks.
  */
 import { fail } from "../../../base/errors.ts";
+import type { CallOptions } from "../../../contract/keyspace.ts";
 import type { OnCommitment } from "../../../contract/plane.ts";
-import type { AcquireOptions, Contended, NotHeld } from "../contention/acquire.ts";
-import { acquire } from "../contention/acquire.ts";
+import type { AcquireOptions, WaitOptions } from "../contention/acquire.ts";
+import { acquire, acquireWaiting } from "../contention/acquire.ts";
+import { requirePermits } from "../contention/arguments.ts";
+import { ask, contended } from "../contention/contended.ts";
+import type { NotHeld } from "../contention/not-held.ts";
 import type { Explanation } from "../contention/explain.ts";
 import { explain } from "../contention/explain.ts";
 import type { Held } from "../contention/held.ts";
 import { resize } from "../contention/procedures.ts";
 import type { Name } from "../contention/layout.ts";
-import { contenderPrefix, nameText } from "../contention/layout.ts";
 import type { Transition } from "../contention/watch.ts";
 import { transitions } from "../contention/watch.ts";
+import { semaphoreCard } from "./card.ts";
 
 export interface SemaphoreOptions {
   /** How many permits there are. The first user's number is stored and counts; see `resize`. */
   readonly permits: number;
+  /** Shown to whoever waits. */
   readonly label?: string | undefined;
 }
 
-export type Resized =
-  | { readonly ok: true; readonly permits: number }
-  | { readonly ok: false; readonly reason: "in-use"; readonly why: string };
+/** How many permits are taken; default 1. */
+export interface Weighted {
+  readonly weight?: number | undefined;
+}
+
+export interface Resized {
+  readonly ok: true;
+  readonly permits: number;
+  /** How many permits are held now; more than `permits` after a lower number, until enough have been released. */
+  readonly taken: number;
+}
 
 export interface SemaphoreHandle {
   readonly name: string;
   /** Takes `weight` permits (default 1); an answer either way. Throws INVALID if that is more than there are. */
-  tryAcquire(
-    options?: AcquireOptions & { readonly weight?: number | undefined },
-  ): Promise<Held | NotHeld>;
-  /** Stores another number of permits; refused (`in-use`) while anybody holds or waits. */
-  resize(permits: number): Promise<Resized>;
+  tryAcquire(options?: AcquireOptions & Weighted): Promise<Held | NotHeld>;
+  /** Takes `weight` permits, waiting until they are free or `signal` aborts (ABORTED, definite). */
+  acquire(options?: WaitOptions & Weighted): Promise<Held>;
+  /**
+   * Stores another number of permits, which counts at once. Who owns goes on owning; who waits waits until the sum fits, and is
+   * refused (INVALID) if it asks for more than there is now. Wakes all who wait.
+   */
+  resize(permits: number, options?: CallOptions): Promise<Resized>;
+  /** Follows who joins and leaves. */
   watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncGenerator<Transition, void>;
-  explain(): Promise<Explanation>;
+  /** Who holds, who waits and why. */
+  explain(options?: CallOptions): Promise<Explanation>;
 }
 
-/** The semaphore called `name`. No I/O. Throws INVALID for an empty name or permits that are no positive integer. */
+/**
+ * The semaphore called `name`. No I/O. Throws INVALID for a name that cannot be or permits that are no positive integer,
+ * GUARANTEE for an engine that is too weak.
+ */
 export function semaphore(
   on: OnCommitment,
   name: Name,
   options: SemaphoreOptions,
 ): SemaphoreHandle {
-  const called = nameText(name, "semaphore");
-  const object = `semaphore ${called}`;
   const { permits, label } = options;
-  requirePermits(object, permits);
-  const contended: Contended = {
-    plane: on.commitment,
-    object,
-    prefix: contenderPrefix("semaphore", called),
-    rule: { kind: "permits", permits },
+  const object = contended(on, semaphoreCard, name, { kind: "permits", permits });
+  requirePermits(object.object, permits);
+  const claim = ({
+    weight = 1,
+  }: Weighted): { readonly label: typeof label; readonly weight: number } => {
+    if (Number.isSafeInteger(weight) && weight >= 1 && weight <= permits) return { label, weight };
+    throw fail("INVALID", {
+      object: object.object,
+      what: `weight is ${weight}`,
+      remedy: `Give a whole number from 1 to ${permits}.`,
+    });
   };
   return {
-    name: called,
-    tryAcquire: async (given = {}) => {
-      const weight = given.weight ?? 1;
-      if (!Number.isSafeInteger(weight) || weight < 1 || weight > permits) {
-        throw fail("INVALID", {
-          object,
-          what: `weight is ${weight}`,
-          remedy: `Give a whole number from 1 to ${permits}.`,
-        });
-      }
-      return acquire(contended, { label, weight }, given);
+    name: object.name,
+    tryAcquire: async (given = {}) => acquire(object, claim(given), given),
+    acquire: async (given = {}) => acquireWaiting(object, claim(given), given),
+    resize: async (wanted, given) => {
+      requirePermits(object.object, wanted);
+      const args = { prefix: object.prefix, from: permits, permits: wanted };
+      const { taken } = (await ask(object, resize, args, given)).result;
+      return { ok: true, permits: wanted, taken };
     },
-    resize: async (wanted) => {
-      requirePermits(object, wanted);
-      const plane = on.commitment;
-      const args = { prefix: contended.prefix, permits: wanted };
-      const { result } = await plane.keyspace.run(resize, args, { prefix: plane.prefix });
-      if (result.done) return { ok: true, permits: wanted };
-      return { ok: false, reason: "in-use", why: `${result.contenders} hold or wait` };
-    },
-    watch: (given) => transitions(contended, given?.signal),
-    explain: () => explain(contended),
+    watch: (given) => transitions(object, given?.signal),
+    explain: (given) => explain(object, given),
   };
-}
-
-function requirePermits(object: string, permits: number): void {
-  if (Number.isSafeInteger(permits) && permits >= 1) return;
-  throw fail("INVALID", {
-    object,
-    what: `permits is ${permits}`,
-    remedy: "Give a positive whole number.",
-  });
 }

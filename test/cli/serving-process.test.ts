@@ -1,0 +1,54 @@
+/** What V8 and the kernel are told of a process that serves. */
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { getHeapSpaceStatistics } from "node:v8";
+import { openFilesMax, prepareProcess } from "../../src/cli/serving-process.ts";
+import { ProcessCluster, until } from "../cluster/processes.ts";
+
+/** Below this the server leaves the table of descriptors as it is. */
+const MOST = 4_100;
+const few = ((await openFilesMax()) ?? 0) < MOST;
+const skip = few ? "a process may not open enough here" : false;
+
+async function placesOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/^FDSize:\s+(\d+)/m.exec(status)?.[1]);
+}
+
+for (const guise of ["serve", "etcd"] as const)
+  test(
+    `[CLI-27] a thousand connections find places in the table of descriptors (quorate ${guise})`,
+    { skip },
+    async () => {
+      const cluster = await ProcessCluster.start(1, { guise });
+      try {
+        const pid = cluster.members[0]?.pid ?? assert.fail("there is one");
+        await until(
+          async () => (await placesOf(pid)) >= 2_048,
+          () => "the table is as it was",
+        );
+        await until(
+          async () => (await readdir(`/proc/${pid}/fd`)).length < 100,
+          () => "what made room stays open",
+        );
+      } finally {
+        await cluster.close();
+      }
+    },
+  );
+
+test("[CLI-27] the young generation does not grow (3,000,000 objects that are kept)", () => {
+  const young = (): number =>
+    getHeapSpaceStatistics().find((space) => space.space_name === "new_space")?.space_size ??
+    assert.fail("there is one");
+  prepareProcess();
+  const kept: object[] = [];
+  const sizes = Array.from({ length: 10 }, () => {
+    for (let at = 0; at < 300_000; at++) kept.push({ at });
+    return young();
+  });
+  assert.equal(kept.length, 3_000_000);
+  // What is moved out of it counts for a moment. V8's own stays at 32 MiB or more, once so much has been kept.
+  assert.ok(Math.min(...sizes.slice(5)) < 20 << 20, `${sizes.join(" ")} bytes`);
+});

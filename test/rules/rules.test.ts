@@ -1,0 +1,132 @@
+/**
+ * The rules that a plausible implementation breaks, each by one test that is named for it and fails when it is broken, in
+ * simulated time where time is the point.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { utf8 } from "../../src/base/bytes.ts";
+import { lock } from "../../src/sdk/selection.ts";
+import { Simulated } from "./simulated.ts";
+
+const DAY_MS = 24 * 3_600_000;
+const contenders = {
+  kind: "range",
+  key: utf8("lock/"),
+  end: utf8("lock0"),
+  countOnly: true,
+} as const;
+
+test("[SEL-19] an expired hold is acted on with no client present (one simulated node)", async () => {
+  const machine = new Simulated();
+  const { driver, keyspace } = await machine.start();
+  const lease = await machine.until(
+    lock(machine.client(keyspace, "ann"), "seat").lease({ ttlMs: 300_000 }),
+  );
+  assert.ok(lease.ok);
+  const created = driver.status().revision;
+  await machine.pass(299_000);
+  assert.equal(driver.status().keys, 2, "the hold and its due record");
+  await machine.pass(3_000);
+  // Nobody has looked: no request has been made since the hold was given, and yet it was ended.
+  assert.equal(driver.status().keys, 0);
+  assert.equal(driver.status().revision, created + 1, "by one transaction");
+});
+
+test("[SEL-19] deadlines that nobody here can act on do not hold up the others (one simulated node)", async () => {
+  const machine = new Simulated();
+  const { driver, keyspace } = await machine.start();
+  const later = JSON.stringify({ layout: 1, procedure: "of/a/later@9", args: {}, prefix: "" });
+  // More than a reactor reads at once, and all of them before any other.
+  for (let at = 1; at <= 150; at++) {
+    const key = utf8(`due/${String(at).padStart(16, "0")}/later/${at}`);
+    await machine.until(keyspace.call({ kind: "put", key, value: utf8(later) }));
+  }
+  const lease = await machine.until(
+    lock(machine.client(keyspace, "ann"), "seat").lease({ ttlMs: 5_000 }),
+  );
+  assert.ok(lease.ok);
+  await machine.pass(10_000);
+  assert.equal(driver.status().keys, 150, "the hold has ended; what cannot be acted on stays");
+});
+
+test("[DRV-4] a lease whose process is gone ends with its keys though nobody is connected (one simulated node)", async () => {
+  const machine = new Simulated();
+  const { driver, keyspace } = await machine.start();
+  const { id } = await machine.until(keyspace.call({ kind: "leaseGrant", id: 0n, ttlMs: 60_000 }));
+  await machine.until(
+    keyspace.call({ kind: "put", key: utf8("held"), value: utf8("1"), lease: id }),
+  );
+  await machine.pass(59_000);
+  assert.deepEqual([driver.status().keys, driver.status().leases], [1, 1]);
+  await machine.pass(2_000);
+  assert.deepEqual([driver.status().keys, driver.status().leases], [0, 0]);
+});
+
+for (const [name, jumpMs] of [
+  ["a day ahead", DAY_MS],
+  ["a year ahead", 365 * DAY_MS],
+  ["two days back", -2 * DAY_MS],
+] as const) {
+  test(`[DRV-11] a clock that jumps ${name} expires nothing, neither sessions nor deadlines (one simulated node)`, async () => {
+    const machine = new Simulated();
+    const { driver, keyspace } = await machine.start();
+    const client = machine.client(keyspace, "ann");
+    const held = await machine.until(lock(client, "session-held").acquire());
+    const seat = await machine.until(lock(client, "deadline-held").lease({ ttlMs: 600_000 }));
+    assert.ok(seat.ok);
+    machine.clock.jump(jumpMs);
+    await machine.pass(120_000);
+    assert.equal(held.signal.aborted, false);
+    const { count } = await machine.until(keyspace.call(contenders));
+    assert.equal(count, 2, "both are still held");
+    // The slew is at most a tenth: 720 s of this clock are at least 648 s of keyspace time.
+    await machine.pass(600_000);
+    assert.equal(
+      (await machine.until(keyspace.call(contenders))).count,
+      1,
+      "the deadline has passed",
+    );
+    assert.equal(held.signal.aborted, false);
+    assert.ok(driver.status().alarms.includes("CLOCK"));
+    await machine.until(held.release());
+  });
+}
+
+test("[SEL-10] two acquires in one process exclude each other (one simulated session)", async () => {
+  const machine = new Simulated();
+  const { keyspace } = await machine.start();
+  const client = machine.client(keyspace, "ann");
+  const first = await machine.until(lock(client, "a").tryAcquire());
+  const second = await machine.until(lock(client, "a").tryAcquire());
+  assert.deepEqual([first.ok, second.ok], [true, false]);
+  assert.ok(first.ok);
+  const waiting = lock(client, "a").acquire();
+  await machine.pass(1_000);
+  const { count } = await machine.until(keyspace.call(contenders));
+  assert.equal(count, 2, "each has a key of its own");
+  await machine.until(first.release());
+  const next = await machine.until(waiting);
+  assert.ok(next.token > first.token);
+});
+
+for (const order of ["the outer first", "the inner first"]) {
+  test(`[SEL-1] orders and orders/42 do not block each other, ${order} (one simulated session)`, async () => {
+    const machine = new Simulated();
+    const { keyspace } = await machine.start();
+    const client = machine.client(keyspace, "ann");
+    const names = ["orders", "orders/42", "orders/42/x", "orders%2F42", "orders%"];
+    if (order === "the inner first") names.reverse();
+    for (const name of names) {
+      const held = await machine.until(lock(client, name).tryAcquire());
+      assert.ok(
+        held.ok,
+        `${name} is free while ${names.slice(0, names.indexOf(name)).join(", ")} are held`,
+      );
+    }
+    for (const name of names)
+      assert.ok(!(await machine.until(lock(client, name).tryAcquire())).ok, name);
+    const outer = { kind: "range", key: utf8("lock/orders/"), end: utf8("lock/orders0") } as const;
+    const { kvs } = await machine.until(keyspace.call(outer));
+    assert.equal(kvs.length, 1, "no key of an inner one lies under the outer one's prefix");
+  });
+}
