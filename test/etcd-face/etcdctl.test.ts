@@ -41,7 +41,7 @@ function masked(text: string, side: Side, names: Map<bigint, string>): string {
     return names.get(id) ?? "";
   };
   const decimal = /[{:]/.test(out);
-  return out.replace(/(?<![\w.])-?[0-9a-f]{13,20}(?![\w.])/g, (word) =>
+  return out.replace(/(?<![\w.])-?[0-9a-f]{9,20}(?![\w.])/g, (word) =>
     name(/^-?\d+$/.test(word) && decimal ? BigInt(word) : BigInt(`0x${word}`)),
   );
 }
