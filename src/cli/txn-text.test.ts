@@ -36,7 +36,16 @@ get 'config/limit' --rev 3 --keys-only
 });
 
 test("[CLI-25] any key and value can be written in quotes (any text)", () => {
-  const line = fc.string({ unit: "grapheme" }).filter((given) => !/[\n\r]/.test(given));
+  const line = fc
+    .array(
+      fc.oneof(
+        fc.string({ unit: "grapheme" }),
+        fc.constantFrom("--prefix", ') = "', "\u2028", "\u2029", "'", "# ", "put "),
+      ),
+      { maxLength: 4 },
+    )
+    .map((parts) => parts.join(""))
+    .filter((given) => !/[\n\r]/.test(given));
   const quoted = (given: string): string => `"${given.replace(/["\\]/g, "\\$&")}"`;
   fc.assert(
     fc.property(line, line, (key, value) => {

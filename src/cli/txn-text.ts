@@ -30,6 +30,12 @@ const NUMBERS = {
   mod: "mod",
 } as const;
 const VALUES = ["val", "value"];
+/** What is quoted may look like anything, and holds separators of lines that are not ours (U+2028). */
+const QUOTED = String.raw`'[^']*'|"(?:[^"\\]|\\.)*"`;
+const CONDITION = new RegExp(
+  String.raw`^(\w+)\(((?:[^'")]|${QUOTED})+)\)\s*(!=|=|<|>)\s*(.+)$`,
+  "s",
+);
 
 interface Line {
   readonly number: number;
@@ -61,7 +67,7 @@ function parts(written: string): readonly (readonly Line[])[] {
 }
 
 function compareOf(line: Line): Compare {
-  const match = /^(\w+)\((.+)\)\s*(!=|=|<|>)\s*(.+)$/.exec(line.text);
+  const match = CONDITION.exec(line.text);
   const [, kind = "", keyText = "", sign = "", wantedText = ""] = match ?? [];
   const [key, ...otherKeys] = words(line, keyText);
   const [wanted, ...others] = words(line, wantedText);
@@ -73,9 +79,9 @@ function compareOf(line: Line): Compare {
   )
     throw wrong(line, "is no condition", 'Write for example mod("config/limit") = "3".');
   return {
-    key: utf8(key),
+    key: utf8(unquoted(key)),
     result: RESULTS[sign as keyof typeof RESULTS],
-    target: targetOf(line, kind, wanted),
+    target: targetOf(line, kind, unquoted(wanted)),
   };
 }
 
@@ -96,7 +102,8 @@ const WITH_VALUE = new Set(["range-end", "lease", "limit", "rev"]);
 const OPERANDS = { put: 2, get: 1, del: 1 } as const;
 
 function operationOf(line: Line): TxnOperation {
-  const [verb = "", ...rest] = words(line, line.text);
+  const [first = "", ...rest] = words(line, line.text);
+  const verb = unquoted(first);
   const { operands, flags } = split(line, rest);
   const expected = OPERANDS[verb as keyof typeof OPERANDS] as number | undefined;
   if (expected === undefined) {
@@ -120,6 +127,7 @@ function operationOf(line: Line): TxnOperation {
   };
 }
 
+/** A word is a flag unless it begins with a quote. */
 function split(
   line: Line,
   given: readonly string[],
@@ -127,11 +135,11 @@ function split(
   const operands: string[] = [];
   const values: Record<string, unknown> = {};
   for (let at = 0; at < given.length; at++) {
-    const word = given[at] ?? "";
+    const word = unquoted(given[at] ?? "");
     const [name = "", joined] = word.replace(/^--/, "").split(/=(.*)/s, 2);
-    if (!word.startsWith("--")) operands.push(word);
+    if (given[at]?.startsWith("--") !== true) operands.push(word);
     else if (PLAIN.has(name)) values[camel(name)] = true;
-    else if (WITH_VALUE.has(name)) values[camel(name)] = joined ?? given[++at] ?? "";
+    else if (WITH_VALUE.has(name)) values[camel(name)] = joined ?? unquoted(given[++at] ?? "");
     else throw wrong(line, `has the unknown flag ${word}`, "quorate help txn lists them.");
   }
   return { operands, flags: new Flags(values) };
@@ -141,14 +149,14 @@ function camel(name: string): string {
   return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** The words of a line, without their quotes. */
+/** The words of a line, with their quotes. */
 function words(line: Line, text: string): readonly string[] {
   const found: string[] = [];
-  const word = /\s*((?:[^\s'"]|'[^']*'|"(?:[^"\\]|\\.)*")+)/gy;
+  const word = new RegExp(String.raw`\s*((?:[^\s'"]|${QUOTED})+)`, "gsy");
   let end = 0;
   for (const match of text.matchAll(word)) {
     end = match.index + match[0].length;
-    found.push(unquoted(match[1] ?? ""));
+    found.push(match[1] ?? "");
   }
   if (text.slice(end).trim() !== "")
     throw wrong(line, "has a quote that is not closed", 'Close it, or write it as \\" within "…".');
@@ -157,8 +165,8 @@ function words(line: Line, text: string): readonly string[] {
 
 function unquoted(word: string): string {
   return word.replace(
-    /'([^']*)'|"((?:[^"\\]|\\.)*)"/g,
-    (_, plain?: string, escaped?: string) => plain ?? (escaped ?? "").replace(/\\(.)/g, "$1"),
+    /'([^']*)'|"((?:[^"\\]|\\.)*)"/gs,
+    (_, plain?: string, escaped?: string) => plain ?? (escaped ?? "").replace(/\\(.)/gs, "$1"),
   );
 }
 
