@@ -28,8 +28,8 @@ const ALL: Readonly<Record<string, Longer>> = {
     variable: "QUORATE_CLUSTERS",
     count: 1_000,
     counts: "simulated clusters of whole drivers",
-    folder: join("src", "verify", "cluster"),
-    files: /^cluster\.prop\.test\.js$/,
+    folder: join("test", "swarms"),
+    files: /^clusters\.prop\.test\.js$/,
   },
 };
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { HashIndex } from "./hash-index.ts";
+import { HashIndex, hashOf } from "./hash-index.ts";
 import { prng } from "./prng.ts";
 
 interface Entry {
@@ -42,11 +42,47 @@ test("[IDX-1] adding, finding and deleting answer as a map does, while tables gr
   );
 });
 
-test("[IDX-2] keys that all hash alike are told apart", () => {
-  // Only the last 64 characters are hashed.
-  const tail = "x".repeat(64);
+/** Keys of which each has the hash of another one. */
+function alike(): readonly string[] {
+  const byHash = new Map<number, string>();
+  const found: string[] = [];
+  for (let number = 0; found.length < 20; number++) {
+    const key = `key/${number}`;
+    const other = byHash.get(hashOf(key));
+    if (other === undefined) byHash.set(hashOf(key), key);
+    else found.push(other, key);
+  }
+  return found;
+}
+
+test("[IDX-2] keys that hash alike are told apart", () => {
+  const keys = alike();
   fc.assert(
-    fc.property(fc.integer(), (seed) => check(prng(seed), (number) => `${number % 50}/${tail}`)),
+    fc.property(fc.integer(), (seed) =>
+      check(prng(seed), (number) => keys[number % keys.length] ?? ""),
+    ),
     { numRuns: 5 },
   );
+});
+
+test("[IDX-3] keys that begin or end alike over 1,000 characters are found in a step or two", () => {
+  const long = "x".repeat(1_000);
+  for (const keyOf of [
+    (number: number): string => `${number}/${long}`,
+    (number: number): string => `${long}/${number}`,
+    (number: number): string => `${long}/${number}/${long}`,
+  ]) {
+    let looked = 0;
+    const index = new HashIndex<Entry>((entry) => {
+      looked++;
+      return entry.key;
+    });
+    const count = 2_000;
+    for (let number = 0; number < count; number++)
+      index.add(keyOf(number), { key: keyOf(number), value: number });
+    looked = 0;
+    for (let number = 0; number < count; number++)
+      assert.equal(index.get(keyOf(number))?.value, number);
+    assert.ok(looked < 2 * count, `${looked} entries looked at for ${count} keys`);
+  }
 });

@@ -1,11 +1,14 @@
 /** Clusters of whole drivers under seeded faults. `QUORATE_CLUSTERS` and `QUORATE_SEED` change the run. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import type { RunReport } from "./run.ts";
-import { runCluster } from "./run.ts";
+import { after, test } from "node:test";
+import { OffThread } from "../off-thread.ts";
+import type * as swarms from "./swarms.ts";
 
 const CLUSTERS = Number(process.env["QUORATE_CLUSTERS"] ?? 80);
 const SEED = Number(process.env["QUORATE_SEED"] ?? 1);
+
+const runs = new OffThread<typeof swarms>(import.meta.resolve("./swarms.js"));
+after(() => runs.end());
 
 test(`[REP-18] ${CLUSTERS} clusters under faults lose nothing acknowledged, do nothing twice, agree, and go on once healed`, async (context) => {
   const total = { acknowledged: 0, crashes: 0, kills: 0, cuts: 0, changes: 0, transfers: 0 };
@@ -20,12 +23,7 @@ test(`[REP-18] ${CLUSTERS} clusters under faults lose nothing acknowledged, do n
   };
   let healedMs = 0;
   for (let seed = SEED; seed < SEED + CLUSTERS; seed++) {
-    let report: RunReport;
-    try {
-      report = await runCluster({ seed });
-    } catch (error) {
-      throw new Error(`seed ${seed}: QUORATE_SEED=${seed} QUORATE_CLUSTERS=1`, { cause: error });
-    }
+    const report = await runs.call("cluster", seed);
     for (const what of Object.keys(total) as (keyof typeof total)[]) total[what] += report[what];
     for (const what of Object.keys(checked) as (keyof typeof checked)[])
       checked[what] += report.checked[what] ?? 0;
@@ -43,5 +41,5 @@ test(`[REP-18] ${CLUSTERS} clusters under faults lose nothing acknowledged, do n
 
 test("[REP-18] a seed replays exactly", async () => {
   for (const seed of [SEED, SEED + 1, SEED + 2])
-    assert.deepEqual(await runCluster({ seed }), await runCluster({ seed }), `seed ${seed}`);
+    assert.deepEqual(await runs.call("cluster", seed), await runs.call("cluster", seed));
 });
