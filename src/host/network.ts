@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { fail } from "../base/errors.ts";
 import type { Address, ByteStream, Network, StreamHandler } from "../ports/network.ts";
+import { farewell } from "./farewell.ts";
 
 /** Silence after which the system asks the other side for a sign. */
 const KEEPALIVE_MS = 30_000;
@@ -23,7 +24,7 @@ export function streamOf(
     resume: () => void socket.resume(),
     keepAlive: (hold) => void (hold ? socket.ref() : socket.unref()),
     destroy: () => void socket.destroy(),
-    end: () => void socket.end(),
+    end: () => farewell(socket),
   };
   const handler = attach(stream);
   let reason: Error | undefined;

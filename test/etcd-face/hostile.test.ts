@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as dial } from "node:net";
 import { after, before, describe, test } from "node:test";
+import { toArray } from "../../src/base/bytes.ts";
 import type { Bytes } from "../../src/base/bytes.ts";
 import { prng } from "../../src/base/prng.ts";
 import type { Prng } from "../../src/base/prng.ts";
@@ -13,6 +14,7 @@ import { ELECTION, LOCK } from "../../src/wire/etcd/concurrency.ts";
 import { toJson } from "../../src/wire/etcd/json.ts";
 import { METHODS } from "../../src/wire/etcd/messages.ts";
 import { frame } from "../../src/wire/grpc/framing.ts";
+import { MAGIC } from "../../src/wire/native/messages.ts";
 import type { Field, Message } from "../../src/wire/protobuf.ts";
 import * as by from "../http2/frames.ts";
 import { GrpcClient, RawClient } from "./grpc-client.ts";
@@ -247,6 +249,28 @@ describe("Hostile clients", { timeout: 120_000 }, () => {
     raw.close();
     await lives("many watches at once");
   });
+
+  for (const [protocol, mistake] of [
+    ["HTTP/2", Buffer.concat([by.PREFACE, by.settings(), by.data(0, [1])])],
+    ["native", Buffer.concat([toArray(MAGIC), Buffer.alloc(8, 0xff)])],
+  ] as const)
+    test(`[HST-8] whoever goes on when the connection has ended is not read, and is cut off (${protocol}, 64 MiB)`, async () => {
+      const port = Number(endpoint.split(":")[1]);
+      const socket = dial({ port, host: "127.0.0.1", allowHalfOpen: true });
+      socket.on("error", () => {});
+      socket.resume();
+      socket.write(mistake);
+      await once(socket, "end");
+      let taken = 0;
+      for (let at = 0; at < 64; at++)
+        socket.write(Buffer.alloc(1 << 20), (error) => {
+          if (error === undefined || error === null) taken++;
+        });
+      await new Promise((resolve) => socket.once("close", resolve));
+      // What the system itself holds of a connection is a few MiB.
+      assert.ok(taken < 32, `${taken} MiB were taken`);
+      await lives("after the end");
+    });
 
   test("[HST-5] many connections that never say what they speak hold up nobody (500 connections)", async () => {
     const sockets = Array.from({ length: 500 }, (_, at) => {

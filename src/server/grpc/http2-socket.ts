@@ -7,14 +7,13 @@
  * to read why.
  */
 import type { Socket } from "node:net";
+import { farewell } from "../../host/farewell.ts";
 import type { Turn, Turns } from "../../service/turns.ts";
 import type { ConnectionEvents } from "../../wire/http2/connection.ts";
 import { Http2Connection } from "../../wire/http2/connection.ts";
 
 /** A peer that has not said its settings after this long is disconnected, ms. */
 const SETTLE_MS = 10_000;
-/** How long a peer has to read the end, ms. */
-const FAREWELL_MS = 1_000;
 /** Silence after which the system asks the other side for a sign, ms. */
 const KEEPALIVE_MS = 30_000;
 
@@ -82,6 +81,7 @@ export class Http2Socket {
 
   /** Reads on only while there is time for what comes and room for what it brings. */
   #flow(): void {
+    if (this.#ending) return;
     const { behind, congested } = this.#connection;
     const pause = this.turn.waits || behind || (this.#full && congested);
     if (pause === this.#paused) return;
@@ -126,10 +126,7 @@ export class Http2Socket {
   #end(): void {
     if (this.#ending) return;
     this.#ending = true;
-    this.#socket.end();
-    const late = setTimeout(() => this.#socket.destroy(), FAREWELL_MS);
-    late.unref();
-    this.#socket.once("close", () => clearTimeout(late));
+    farewell(this.#socket);
   }
 
   #closed(): void {
