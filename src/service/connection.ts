@@ -29,7 +29,7 @@ import type { Cluster } from "./cluster/cluster.ts";
 import type { ClusterView } from "./cluster/cluster-view.ts";
 import { directed } from "./cluster/cluster-view.ts";
 import type { Turn } from "./turns.ts";
-import { LATER_MS, Turns } from "./turns.ts";
+import { laterOfWatch, Turns } from "./turns.ts";
 import {
   clientCodec,
   MAGIC,
@@ -368,7 +368,7 @@ export class ServiceConnection implements StreamHandler {
       return this.#send({ kind: "watchEnded", id, failure: this.#tooManyWatches() });
     const watch = new OpenWatch(this.#owner, id);
     this.#watches.set(id, watch);
-    this.#turn.owes(LATER_MS.watch);
+    this.#turn.owes(laterOfWatch(this.#watches.size));
     watch.handle = this.#driver.watch(request, watch);
   }
 

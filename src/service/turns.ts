@@ -26,17 +26,28 @@ const LITTLE_MS_PER_SECOND = 50;
  * stops everybody for as long as there is to keep of what was made lately.
  */
 export const LATER_MS = {
-  /** A watch begins. */
+  /** A watch begins: of a client with as many as programs have, and of one with more (`MANY_WATCHES`). */
   watch: 0.05,
+  watchOfMany: 0.2,
   /** A TLS handshake begins. */
   handshake: 2,
   /** A stream that came to nothing. */
   waste: 0.02,
 } as const;
+/**
+ * Whose watches are more than so many, on one connection or stream, opens 5,000 of them in a second, not 20,000: what each
+ * leaves to be kept makes collections longer for all.
+ */
+const MANY_WATCHES = 10_000;
 /** Who owes rests no longer, however many owe: clients leave a server that is silent for a second (REM-12). */
 const REST_MAX_MS = 250;
 /** What took longer was hardly the work's doing: a collection, another program. */
 const CHARGED_MS: number = TURN_MS;
+
+/** What one more watch causes, ms, of a client that has `open` already. */
+export function laterOfWatch(open: number): number {
+  return open < MANY_WATCHES ? LATER_MS.watch : LATER_MS.watchOfMany;
+}
 
 export class Turns {
   readonly #clock: Clock;

@@ -55,9 +55,12 @@ async function memoryDriver(): Promise<Driver> {
   return openDriver({ clock: hostClock, entropy: hostEntropy, procedures, label: "memory:" });
 }
 
-function connected(driver: Driver): { readonly peer: Peer; readonly service: ServiceConnection } {
+function connected(
+  driver: Driver,
+  clock: Clock = hostClock,
+): { readonly peer: Peer; readonly service: ServiceConnection } {
   const peer = new Peer();
-  const context = { driver, clock: hostClock, meter: registry() };
+  const context = { driver, clock, meter: registry() };
   const service = new ServiceConnection(context, peer);
   service.received(toArray(MAGIC));
   return { peer, service };
@@ -70,6 +73,20 @@ function frames(messages: readonly ClientMessage[]): Uint8Array {
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A clock each look at which finds that `stepMs` have passed, and on which what is waited for has passed at once. */
+function hurried(stepMs: number, rests: (ms: number) => void = () => {}): Clock {
+  let nowMs = 0;
+  return {
+    ...hostClock,
+    monotonicMs: () => (nowMs += stepMs),
+    after: (ms, fire, options) => {
+      nowMs += ms;
+      rests(ms);
+      return hostClock.after(0, fire, options);
+    },
+  };
+}
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await turn();
@@ -139,17 +156,7 @@ test("[NAT-9] what comes at once is heeded in turns: another connection is serve
 
 test("[NAT-11] a request behind many connections that bring much is answered within a few turns (21 connections, 20,000 watches)", async () => {
   const driver = await memoryDriver();
-  // Each look at this clock finds that 0.2 ms have passed.
-  let nowMs = 0;
-  const clock: Clock = {
-    ...hostClock,
-    monotonicMs: () => (nowMs += 0.2),
-    // What is waited for has passed at once.
-    after: (ms, fire, options) => {
-      nowMs += ms;
-      return hostClock.after(0, fire, options);
-    },
-  };
+  const clock = hurried(0.2);
   const context = { driver, clock, meter: registry(), turns: new Turns(clock) };
   const begun = (): { readonly peer: Peer; readonly service: ServiceConnection } => {
     const peer = new Peer();
@@ -182,9 +189,32 @@ test("[NAT-11] a request behind many connections that bring much is answered wit
   await driver.close();
 });
 
+test("[TRN-5] beyond 10,000 watches each further one is waited for longer (1 connection, 15,000 watches)", async () => {
+  const driver = await memoryDriver();
+  let restedMs = 0;
+  const clock = hurried(0.05, (ms) => (restedMs += ms));
+  const { service } = connected(driver, clock);
+  await turn();
+  let id = 0;
+  const restOf = async (count: number): Promise<number> => {
+    const from = restedMs;
+    const opens = Array.from({ length: count }, (): ClientMessage => {
+      return { kind: "watchOpen", id: id++, request: { key: utf8(`k${id}`) } };
+    });
+    service.received(frames(opens));
+    await until(() => driver.status().watchers === id);
+    return restedMs - from;
+  };
+  const first = await restOf(10_000);
+  const further = await restOf(5_000);
+  assert.ok(further > 1.5 * first, `${first} ms for 10,000, ${further} ms for 5,000 more`);
+  service.closed();
+  await driver.close();
+});
+
 test("[NAT-6] one watch more than a connection may have is refused, and the others go on (65,537 watches)", async () => {
   const driver = await memoryDriver();
-  const { peer, service } = connected(driver);
+  const { peer, service } = connected(driver, hurried(0.05));
   const most = 65_536;
   const opens = Array.from({ length: most + 1 }, (_, at): ClientMessage => {
     return { kind: "watchOpen", id: at, request: { key: utf8(`k${at}`) } };

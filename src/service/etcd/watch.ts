@@ -25,7 +25,7 @@ import { GRPC } from "../../wire/grpc/status.ts";
 import type { Init } from "../../wire/protobuf.ts";
 import type { Incoming, Outgoing, StreamMethod } from "../grpc/method.ts";
 import { stream } from "../grpc/method.ts";
-import { LATER_MS } from "../turns.ts";
+import { laterOfWatch } from "../turns.ts";
 import type { EtcdContext } from "./context.ts";
 import { endOf } from "./requests.ts";
 import type { Progressing } from "./watch-progress.ts";
@@ -184,7 +184,7 @@ class WatchStream implements Incoming<WatchRequest> {
     const id = request.watchId === 0 ? this.#freeId() : request.watchId;
     const watch = new Watch(this.#owner, id, request);
     this.#watches.set(watch.id, watch);
-    this.#outgoing.owes?.(LATER_MS.watch);
+    this.#outgoing.owes?.(laterOfWatch(this.#watches.size));
     if (watch.notify) this.#tick();
     this.#send(watch.id, revision, { created: true });
     const without = filters.includes(NO_PUT)
