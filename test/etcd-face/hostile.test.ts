@@ -254,7 +254,7 @@ describe("Hostile clients", { timeout: 120_000 }, () => {
     ["HTTP/2", Buffer.concat([by.PREFACE, by.settings(), by.data(0, [1])])],
     ["native", Buffer.concat([toArray(MAGIC), Buffer.alloc(8, 0xff)])],
   ] as const)
-    test(`[HST-8] whoever goes on when the connection has ended is not read, and is cut off (${protocol}, 64 MiB)`, async () => {
+    test(`[HST-8] whoever goes on when the connection has ended is not read, and is cut off (${protocol}, 128 MiB)`, async () => {
       const port = Number(endpoint.split(":")[1]);
       const socket = dial({ port, host: "127.0.0.1", allowHalfOpen: true });
       socket.on("error", () => {});
@@ -262,13 +262,14 @@ describe("Hostile clients", { timeout: 120_000 }, () => {
       socket.write(mistake);
       await once(socket, "end");
       let taken = 0;
-      for (let at = 0; at < 64; at++)
-        socket.write(Buffer.alloc(1 << 20), (error) => {
+      const mebibyte = Buffer.alloc(1 << 20);
+      for (let at = 0; at < 128; at++)
+        socket.write(mebibyte, (error) => {
           if (error === undefined || error === null) taken++;
         });
       await new Promise((resolve) => socket.once("close", resolve));
-      // What the system itself holds of a connection is a few MiB.
-      assert.ok(taken < 32, `${taken} MiB were taken`);
+      // What the system itself holds of a connection is tens of MiB at most.
+      assert.ok(taken < 64, `${taken} MiB were taken`);
       await lives("after the end");
     });
 
