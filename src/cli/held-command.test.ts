@@ -88,7 +88,8 @@ describe("a command under a lock", () => {
   test("[CLI-13] an interrupt reaches the command, which may end in its own way (no server)", async () => {
     const interruption = new AbortController();
     const context = { terminal, environment, interrupt: interruption.signal };
-    const command = script('trap "exit 9" TERM; echo on >ready; sleep 60 & wait');
+    // Of a child that has not become `sleep` yet the signal is lost: it should not be a long one.
+    const command = script('trap "exit 9" TERM; echo on >ready; while :; do sleep 0.05; done');
     const ended = runHolding(context, "a", { token: 1, signal: never }, command, 50);
     await appears("ready");
     interruption.abort();
