@@ -25,7 +25,10 @@ export interface ByteStream {
   keepAlive(hold: boolean): void;
   /** Ends the stream at once; queued bytes may be lost. */
   destroy(): void;
-  /** Ends the stream after what is queued, and destroys it if the other side does not end too within a moment. */
+  /**
+   * Ends the stream after what is queued, and destroys it if the other side does not end too within a moment: what it has not
+   * taken by then is lost.
+   */
   end(): void;
 }
 
