@@ -7,6 +7,7 @@
  * `fragment` is asked for, or ends with COMPACTED or SLOW_CONSUMER and the revision to resume from: never a gap.
  */
 import type { Bytes } from "../base/bytes.ts";
+import type { Failure } from "../base/errors.ts";
 import type { Guarantee } from "./guarantee.ts";
 import type { Procedure } from "./procedure.ts";
 import type { KeyValue, Request, ResponseOf } from "./requests.ts";
@@ -45,6 +46,11 @@ export interface WatchBatch {
   readonly events: readonly WatchEvent[];
   /** More events of `revision` follow (only with `fragment`). */
   readonly partial: boolean;
+}
+
+/** Whether a watch that ended so was passed by: what it had to tell is forgotten, while what is there now can be read. */
+export function isPassedBy({ code }: Failure): boolean {
+  return code === "COMPACTED" || code === "SLOW_CONSUMER";
 }
 
 /** A stream of changes. Leaving the loop, or aborting the signal, ends it; an aborted loop simply ends. */

@@ -4,12 +4,13 @@
  *
  * What must be, beside what checkers find in the history: WL-1 a counter's number is at least what was acknowledged, and at
  * most that and what may have happened; WL-2 no client sees revisions go back; WL-3 a watch is told each version of each
- * counter once, in order, over reconnects and restarts.
+ * counter once, in order, over reconnects and restarts, but for what was forgotten before it was told.
  */
 import { utf8 } from "../base/bytes.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { QuorateError } from "../base/errors.ts";
 import type { Keyspace } from "../contract/keyspace.ts";
+import type { KeyValue } from "../contract/requests.ts";
 import type { Quorate } from "../sdk/quorate.ts";
 import type { Scope } from "../verify/history/history.ts";
 import { pause } from "./pause.ts";
@@ -140,28 +141,58 @@ export async function presence({ q, name }: Life): Promise<undefined> {
 
 /** Follows all keys to the last, and remembers across its lives how far it has got. */
 export function follow(world: World): Process {
-  const expects: World["expect"] = (condition, message) => world.expect(condition, message);
-  let next = 1;
-  let isOver = false;
-  const versions = new Map<Bytes, number>();
-  return world.process("watcher", async ({ q }) => {
-    if (isOver) return;
-    const request = { ...KEPT, startRevision: next, progress: true };
-    for await (const { revision, events } of q.commitment.keyspace.watch(request)) {
-      for (const { kv } of events) {
-        isOver ||= kv.key === END;
-        if (!kv.key.startsWith(utf8(COUNTER))) continue;
-        const before = versions.get(kv.key) ?? 0;
-        expects(
-          kv.version === before + 1,
-          `WL-3 the watch was told version ${kv.version} of ${kv.key} after ${before}`,
-        );
-        versions.set(kv.key, kv.version);
+  const follower = new Follower(world);
+  return world.process("watcher", async ({ q: { commitment } }) => {
+    while (!follower.isOver) {
+      try {
+        await follower.follow(commitment.keyspace);
+      } catch (error) {
+        if (!QuorateError.is(error, "COMPACTED")) throw error;
+        await follower.skip(commitment.keyspace);
       }
-      next = revision + 1;
-      if (isOver) return;
     }
   });
+}
+
+class Follower {
+  readonly #world: World;
+  #next = 1;
+  readonly #versions = new Map<Bytes, number>();
+  isOver = false;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  async follow(keyspace: Keyspace): Promise<void> {
+    const request = { ...KEPT, startRevision: this.#next, progress: true };
+    for await (const { revision, events } of keyspace.watch(request)) {
+      for (const { kv } of events) {
+        this.isOver ||= kv.key === END;
+        if (kv.key.startsWith(utf8(COUNTER))) this.#count(kv);
+      }
+      this.#next = revision + 1;
+      if (this.isOver) return;
+    }
+  }
+
+  #count({ key, version }: KeyValue): void {
+    const world: World = this.#world;
+    const before = this.#versions.get(key) ?? 0;
+    world.expect(
+      version === before + 1,
+      `WL-3 the watch was told version ${version} of ${key} after ${before}`,
+    );
+    this.#versions.set(key, version);
+  }
+
+  /** What it was to be told is forgotten: goes on from what is there. */
+  async skip(keyspace: Keyspace): Promise<void> {
+    const { kvs, revision } = await keyspace.call({ kind: "range", ...KEPT });
+    for (const { key, version } of kvs) this.#versions.set(key, version);
+    this.isOver ||= kvs.some(({ key }) => key === END);
+    this.#next = revision + 1;
+  }
 }
 
 /** Writes the last of the keys: nobody writes after it. */

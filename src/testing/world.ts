@@ -12,6 +12,7 @@ import type { Machine } from "../verify/simulator/machine.ts";
 import type { Recorder } from "../verify/simulator/recorded.ts";
 import { recorded } from "../verify/simulator/recorded.ts";
 import type { Resource } from "../verify/simulator/resource.ts";
+import { replaceServer } from "../verify/simulator/replacement.ts";
 import type { SimServer } from "../verify/simulator/server.ts";
 import type { SimProcess } from "../verify/simulator/supervised.ts";
 import type { SimWorld } from "../verify/simulator/world.ts";
@@ -76,6 +77,13 @@ export interface Faults {
   }): void;
   /** Has another server of several lead, if one leads and hears of it. */
   transfer(to: string): void;
+  /**
+   * A server is lost for good, with its disk; after `afterMs` the others take another one in, in its place and with its
+   * name. Only if there are three or more, of which none is missing.
+   */
+  replace(server: string, options: { readonly afterMs: number }): void;
+  /** The history of the keyspace goes, but for the last `left` revisions: a watch from before ends with COMPACTED. */
+  compact(options: { readonly left: number }): void;
 }
 
 type Check = { readonly name: string; readonly holds: () => unknown };
@@ -273,5 +281,7 @@ function faultsOf(world: SimWorld): Faults {
     slowDisk: ({ forMs, eachMs, of = "leader" }) =>
       faults.slowDisk(world, server(of) ?? first, within(forMs), eachMs),
     transfer: (to) => faults.transfer(world, server(to) ?? first),
+    replace: (name, { afterMs }) => replaceServer(world, server(name) ?? first, within(afterMs)),
+    compact: ({ left }) => faults.compact(world, left),
   };
 }

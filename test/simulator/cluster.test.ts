@@ -82,6 +82,82 @@ describe("several servers", { timeout: 300_000 }, () => {
     assert.ok(leaderChanges >= 3 && leaderChanges <= 4, String(leaderChanges));
   });
 
+  test("[SIM-MEMBER-1] servers are lost for good one after the other and replaced, until none is left of those who began; a lock is held throughout (1 client, 3 servers)", async () => {
+    const names = ["server-1", "server-2", "server-3"];
+    const { faults } = await through(async (world) => {
+      for (const name of names) {
+        world.fault.replace(name, { afterMs: 500 });
+        await world.sleep(6_000);
+      }
+    });
+    assert.equal(faults, names.length, "each was lost");
+  });
+
+  test("[SIM-MEMBER-1] a server is not lost while another one is away, nor one of two or fewer (1, 3 servers)", async () => {
+    const { faults } = await simulate(QUIET, async (world) => {
+      await world.sleep(2_000);
+      world.fault.crash("server-1", { forMs: 4_000 });
+      world.fault.replace("server-2", { afterMs: 500 });
+      await world.sleep(6_000);
+    });
+    assert.equal(faults, 1, "the crash alone");
+    const lone = await simulate({ ...QUIET, servers: 1 }, async (world) => {
+      await world.sleep(1_000);
+      world.fault.replace("server", { afterMs: 500 });
+    });
+    assert.equal(lone.faults, 0);
+  });
+
+  test("[SIM-COMPACT-1] a watch from before what was forgotten ends with COMPACTED, one from after it tells everything (1 client, 3 servers)", async () => {
+    await simulate(QUIET, async (world) => {
+      const following = world.process("a", async ({ q }) => {
+        const { keyspace } = q.commitment;
+        for (let at = 0; at < 20; at++) await put(q, at);
+        world.fault.compact({ left: 5 });
+        await world.sleep(1_000);
+        const { revision } = await keyspace.call({ kind: "range", key: utf8("k") });
+        const from = async (startRevision: number): Promise<readonly string[]> => {
+          const told: string[] = [];
+          for await (const { events } of keyspace.watch({ key: utf8("k"), startRevision })) {
+            told.push(...events.map(({ kv }) => String(kv.value)));
+            if (told.length >= revision - startRevision + 1) break;
+          }
+          return told;
+        };
+        await assert.rejects(from(revision - 15), { code: "COMPACTED" });
+        assert.deepEqual(await from(revision - 3), ["16", "17", "18", "19"]);
+      });
+      await following.done;
+    });
+  });
+
+  test("[ELE-2] who follows the leader goes on when what it has missed is forgotten (2 clients, 3 servers)", async () => {
+    await simulate(QUIET, async (world) => {
+      const seen: (string | undefined)[] = [];
+      const over = new AbortController();
+      const observer = world.process("observer", async ({ q, life }) => {
+        assert.equal(life, 1, "it was not told of a failure");
+        const leaders = q.election("e").observe({ signal: over.signal });
+        for await (const leader of leaders) seen.push(leader?.value);
+      });
+      await world.sleep(2_000);
+      world.fault.partition("observer", { forMs: 6_000 });
+      const candidate = world.process("candidate", async ({ q }) => {
+        for (const value of ["first", "second"]) {
+          const leading = await q.election("e").campaign({ value });
+          await leading.proclaim(`${value}, again`);
+          if (value === "first") await leading.resign();
+        }
+        world.fault.compact({ left: 0 });
+        await world.sleep(10_000);
+        over.abort();
+      });
+      await candidate.done;
+      await observer.done;
+      assert.deepEqual(seen, [undefined, "second, again"]);
+    });
+  });
+
   test("[SIM-LIVE-2] five servers that lose their power at once serve again and agree (1 client, 5 servers)", async () => {
     await simulate({ ...QUIET, servers: 5 }, async (world) => {
       const writing = world.process("a", async ({ q }) => {

@@ -8,6 +8,7 @@
  */
 import type { Bytes } from "../../base/bytes.ts";
 import { QuorateError } from "../../base/errors.ts";
+import { isPassedBy } from "../../contract/keyspace.ts";
 import type { Compare, KeyValue, TxnOperation } from "../../contract/requests.ts";
 import type { WatchHandle } from "../../keyspace/watch-hub.ts";
 import { statusOf } from "../../wire/etcd/statuses.ts";
@@ -186,7 +187,7 @@ function gone(
             return true;
           },
           ended: (reason) => {
-            if (reason.code === "COMPACTED" || reason.code === "SLOW_CONSUMER") return done();
+            if (isPassedBy(reason)) return done();
             stop();
             reject(new QuorateError(reason));
           },

@@ -6,6 +6,7 @@
  */
 import type { Bytes } from "../../base/bytes.ts";
 import { QuorateError } from "../../base/errors.ts";
+import { isPassedBy } from "../../contract/keyspace.ts";
 import type { KeyValue } from "../../contract/requests.ts";
 import type { LeaderKey, LeaderResponse } from "../../wire/etcd/concurrency.ts";
 import { ELECTION } from "../../wire/etcd/concurrency.ts";
@@ -121,7 +122,8 @@ async function observe(
       await send({ header: context.header(revision), kv });
       await follow(context, kv, revision + 1, send, signal);
     } catch (error) {
-      if (!passedBy(error)) throw error;
+      // The present state says enough.
+      if (!QuorateError.is(error) || !isPassedBy(error.failure)) throw error;
     }
   }
 }
@@ -140,10 +142,4 @@ async function follow(
       await send({ header: context.header(revision), kv });
     }
   }
-}
-
-/** Compaction has taken what was to come next: the present state says enough. */
-function passedBy(error: unknown): boolean {
-  if (!QuorateError.is(error)) return false;
-  return error.failure.code === "COMPACTED" || error.failure.code === "SLOW_CONSUMER";
 }

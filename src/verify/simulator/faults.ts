@@ -4,9 +4,11 @@
  *
  * Invariants: I1 no fault outlasts the time of faults. I2 a fault that finds nothing to hit does nothing.
  */
+import { SYSTEM } from "../../contract/auth.ts";
 import type { Machine } from "./machine.ts";
 import type { ClientFault, Fault, FaultKind, ServerFault } from "./plan.ts";
 import { CLIENT_FAULTS } from "./plan.ts";
+import { replaceServer } from "./replacement.ts";
 import type { SimServer } from "./server.ts";
 import type { SimProcess } from "./supervised.ts";
 import type { SimWorld } from "./world.ts";
@@ -18,6 +20,8 @@ const DRIFT_MAX = 0.02;
 export const SLOW_SERVERS_MS = 400;
 const SLOW_NETWORK_MS = 2_000;
 const SLOW_DISK_MS = 400;
+/** Most revisions that a compaction leaves: few, so that who lags a little has lost something. */
+const HISTORY_LEFT_MAX = 4;
 
 /** Does to `world` what `fault` says. */
 export function inflict(world: SimWorld, fault: Fault): void {
@@ -95,6 +99,10 @@ function hitServer(
       return slowNetwork(world, victim.machine, forMs, way % SLOW_SERVERS_MS);
     case "transfer":
       return transfer(world, victim);
+    case "replace-server":
+      return replaceServer(world, victim, forMs);
+    case "compact":
+      return compact(world, way % (HISTORY_LEFT_MAX + 1));
     case "power":
       for (const server of world.servers) crashServer(world, server, forMs, true);
   }
@@ -236,6 +244,19 @@ export function transfer(world: SimWorld, to: SimServer): void {
   world.strike(leader.machine, `is to hand leadership over to ${to.name}`);
   const { cluster } = leader;
   leader.machine.in(0, () => cluster.order({ kind: "transfer", to: to.id }, () => {}));
+}
+
+/** The history of the keyspace goes, up to `left` revisions ago. */
+export function compact(world: SimWorld, left: number): void {
+  const { leader } = world;
+  const { driver } = leader ?? {};
+  if (leader === undefined || driver === undefined) return;
+  const { revision: newest, compactRevision } = driver.status();
+  const revision = newest - left;
+  if (revision <= compactRevision) return;
+  world.strike(leader.machine, `is to forget the history before revision ${revision}`);
+  const order = { kind: "compact", revision } as const;
+  leader.machine.in(0, () => driver.submit(order, undefined, () => {}, SYSTEM));
 }
 
 function ms(value: number): string {

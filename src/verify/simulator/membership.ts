@@ -48,19 +48,25 @@ export function drawShape(random: Prng): ClusterShape {
 /** As which member a server starts. */
 export interface Membership extends ClusterShape {
   readonly id: number;
+  /** Those who begin the cluster, or whom it has when this one joins. */
   readonly members: readonly PeerAddress[];
+  readonly joins?: boolean | undefined;
+}
+
+/** Where the other members reach a server of this name. */
+export function peerUrlOf(name: string): string {
+  return `http://${name}:${PEER_PORT}`;
 }
 
 /** The members of a cluster of servers with these names. */
 export function membersNamed(names: readonly string[]): readonly PeerAddress[] {
-  return names.map((name, at) => ({
-    id: at + 1,
-    name,
-    peerUrls: [`quorate://${name}:${PEER_PORT}`],
-    clientUrls: [`quorate://${name}:${CLIENT_PORT}`],
-    learner: false,
-    identity: "",
-  }));
+  return names.map((name, at) => memberNamed(name, at + 1));
+}
+
+/** The server `name` as a voter that nobody has seen. */
+export function memberNamed(name: string, id: number): PeerAddress {
+  const clientUrls = [`quorate://${name}:${CLIENT_PORT}`];
+  return { id, name, peerUrls: [peerUrlOf(name)], clientUrls, learner: false, identity: "" };
 }
 
 export class SimMember {
@@ -111,10 +117,11 @@ export class SimMember {
 
   /** What the driver is told of the cluster. */
   get clusterOptions(): ClusterOptions {
-    const { members, electionMs, tailBytes, chunkBytes } = this.#membership;
+    const { members, joins, electionMs, tailBytes, chunkBytes } = this.#membership;
     const { id, name, clientUrls } = this.#own;
+    const others = joins === true ? { known: members } : { initial: members };
     return {
-      ...{ id, name, clientUrls, clusterId: CLUSTER_ID, peers: this.#links, initial: members },
+      ...{ id, name, clientUrls, clusterId: CLUSTER_ID, peers: this.#links, ...others },
       ...{ electionMs, heartbeatMs: electionMs / HEARTBEATS, tailBytes, chunkBytes },
     };
   }
@@ -139,6 +146,6 @@ export class SimMember {
 }
 
 function placeOf(url: string): { readonly host: string; readonly port: number } {
-  const [, host = "", port] = /^quorate:\/\/([^:]+):(\d+)$/.exec(url) ?? [];
+  const [, host = "", port] = /^http:\/\/([^:]+):(\d+)$/.exec(url) ?? [];
   return { host, port: Number(port) };
 }

@@ -32,6 +32,8 @@ export const SERVER_FAULTS = [
   "crash-leader",
   "stop-leader",
   "transfer",
+  "replace-server",
+  "compact",
   "power",
 ] as const;
 /** What can go wrong with any machine. */
@@ -113,6 +115,8 @@ const LASTS_MS: Readonly<Record<FaultKind, number>> = {
   "crash-leader": 6_000,
   "stop-leader": 4_000,
   transfer: 0,
+  "replace-server": 4_000,
+  compact: 0,
   power: 2_000,
   "jump-clock": 0,
   "drift-clock": 0,

@@ -7,11 +7,13 @@
  * was left with, it opens again; that it does not is a finding, as is a stop on a broken invariant, and a member that the
  * others turn away.
  */
+import { assert } from "../../base/assert.ts";
 import { QuorateError } from "../../base/errors.ts";
 import { fireDue, prefixed } from "../../contract/due.ts";
 import { procedureSet } from "../../contract/procedure.ts";
 import type { Driver, MemberStanding } from "../../driver/face.ts";
 import { openDriver } from "../../driver/driver.ts";
+import type { PeerAddress } from "../../driver/peers.ts";
 import { embeddedKeyspace, FILE_GUARANTEE } from "../../engines/embedded/embedded.ts";
 import { allProcedures } from "../../mechanisms/procedures.ts";
 import { sleep } from "../../ports/clock.ts";
@@ -22,7 +24,7 @@ import { react } from "../../service/reactor.ts";
 import type { SimDisk } from "../sim-disk.ts";
 import type { Machine } from "./machine.ts";
 import type { Membership } from "./membership.ts";
-import { SimMember } from "./membership.ts";
+import { memberNamed, SimMember } from "./membership.ts";
 import type { SimNetwork } from "./network.ts";
 import type { DiskSpeed } from "./slow-disk.ts";
 
@@ -66,14 +68,19 @@ export class SimServer {
   readonly speed: DiskSpeed;
   readonly #parts: ServerParts;
   #life: Life | undefined;
+  #disk: SimDisk;
+  #membership: Membership | undefined;
   /** A write fails, or has failed: that the server stops is as it should be. */
   #fails = false;
+  #isLost = false;
   #starts = 0;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
     this.machine = parts.machine;
     this.speed = parts.speed;
+    this.#disk = parts.disk;
+    this.#membership = parts.membership;
   }
 
   get name(): string {
@@ -87,12 +94,13 @@ export class SimServer {
     return this.#life?.cluster;
   }
   get id(): number {
-    return this.#parts.membership?.id ?? 0;
+    return this.#membership?.id ?? 0;
   }
 
   /** Opens the data and serves. Resolves when it does, or when it could not. */
   async #start(): Promise<void> {
-    const { machine, found, membership } = this.#parts;
+    const { machine, found } = this.#parts;
+    const membership = this.#membership;
     const { clock } = machine;
     const member =
       membership === undefined
@@ -128,10 +136,10 @@ export class SimServer {
   }
 
   #open(member: SimMember | undefined): Promise<Driver> {
-    const { machine, disk, speed } = this.#parts;
+    const { machine, speed } = this.#parts;
     const { clock } = machine;
     return openDriver({
-      disk: disk.mount(speed.of(clock)),
+      disk: this.#disk.mount(speed.of(clock)),
       clock,
       entropy: machine.random,
       procedures,
@@ -144,20 +152,36 @@ export class SimServer {
 
   /** The power goes, or the process is killed: what was not on the disk is lost. */
   crash(silent: boolean): void {
-    const { machine, network, disk } = this.#parts;
+    const { machine, network } = this.#parts;
     this.#life = undefined;
     machine.turnOff();
-    disk.crash();
+    this.#disk.crash();
     network.gone(machine, silent);
+  }
+
+  /** It is gone for good, with all that it has written. */
+  lose(): void {
+    this.crash(true);
+    this.#isLost = true;
+  }
+
+  /** Another machine takes its place and its name, with an empty disk, as the member `id` that the `others` have taken in. */
+  replace(id: number, others: readonly PeerAddress[], disk: SimDisk): void {
+    assert(this.#isLost && this.#membership !== undefined, "who is replaced was lost");
+    const members = [...others, memberNamed(this.name, id)];
+    this.#membership = { ...this.#membership, id, members, joins: true };
+    this.#disk = disk;
+    this.#isLost = false;
+    this.restart();
   }
 
   /** A write or flush fails, after `after` more that do not. */
   failWrite(after: number): void {
     this.#fails = true;
-    this.#parts.disk.failAfter = after;
+    this.#disk.failAfter = after;
   }
   mendDisk(): void {
-    this.#parts.disk.failAfter = undefined;
+    this.#disk.failAfter = undefined;
   }
 
   /** The process ends because a write has failed; a supervisor starts it again. What was written stays as it is. */
@@ -170,10 +194,10 @@ export class SimServer {
     supervisor.in(AGAIN_MS, () => this.restart());
   }
 
-  /** Comes back after a crash, unless it has already. */
+  /** Comes back after a crash, unless it has already, or cannot. */
   restart(): void {
     const { machine, network } = this.#parts;
-    if (machine.isOn) return;
+    if (machine.isOn || this.#isLost) return;
     machine.turnOn();
     network.back(machine);
     this.begin();

@@ -59,6 +59,7 @@ export class SimWorld {
   /** Absent: none is kept. */
   readonly history: KeptHistory | undefined;
   readonly runner: Runner;
+  readonly #honestDisks: boolean;
   /** Where the supervisor, the scenario and the resources are: nothing happens to it. */
   readonly fate: Machine;
   /** Aborts when nothing goes wrong any more. */
@@ -88,13 +89,19 @@ export class SimWorld {
     if (history !== undefined) this.history = new KeptHistory(history, () => this.agenda.nowMs);
     this.reigns = new Reigns((rule, text) => this.found(rule, text));
     this.shape = drawShape(this.random("shape"));
-    this.servers = this.#makeServers(options.honestDisk);
+    this.#honestDisks = options.honestDisk;
+    this.servers = this.#makeServers();
     const thrown = (machine: Machine, error: unknown): void =>
       this.found("error", `${machine.name} threw: ${describe(error)}`, error);
     this.runner = new Runner({ agenda: this.agenda, trace: this.trace, stage, thrown });
   }
 
-  #makeServers(honest: boolean): readonly SimServer[] {
+  /** An empty one. */
+  disk(name: string): SimDisk {
+    return new SimDisk({ random: this.random(`disk ${name}`), honest: this.#honestDisks });
+  }
+
+  #makeServers(): readonly SimServer[] {
     const count = this.plan.servers;
     const names = Array.from({ length: count }, (_, at) =>
       count === 1 ? "server" : `server-${at + 1}`,
@@ -106,7 +113,7 @@ export class SimWorld {
           machine: this.machine(name),
           supervisor: this.fate,
           network: this.network,
-          disk: new SimDisk({ random: this.random(`disk ${name}`), honest }),
+          disk: this.disk(name),
           speed: new DiskSpeed(this.agenda),
           membership: count === 1 ? undefined : { id: at + 1, members, ...this.shape },
           stands: (standing) => this.reigns.stands(name, standing),

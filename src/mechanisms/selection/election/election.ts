@@ -7,6 +7,7 @@ import { utf8 } from "../../../base/bytes.ts";
 import type { Bytes } from "../../../base/bytes.ts";
 import { fail, QuorateError } from "../../../base/errors.ts";
 import type { CallOptions } from "../../../contract/keyspace.ts";
+import { isPassedBy } from "../../../contract/keyspace.ts";
 import type { OnCommitment } from "../../../contract/plane.ts";
 import { acquireWaitingAs } from "../contention/acquire.ts";
 import { attended } from "../contention/attended.ts";
@@ -203,29 +204,46 @@ function isPassing({ code, retry }: QuorateError): boolean {
   return code === "LOST" || code === "EXPIRED" || retry !== "never";
 }
 
+type Look = (options: CallOptions) => Promise<Party | undefined>;
+
+/** The leader at first, and each one that differs from the last; what happens between two looks may be left out. */
 async function* observe(
   on: Contended,
-  leader: (options: CallOptions) => Promise<Party | undefined>,
+  leader: Look,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Party | undefined, void> {
+  let shown: { readonly leader: Party | undefined } | undefined;
+  for (;;) {
+    try {
+      for await (const now of looks(on, leader, signal)) {
+        const last = shown?.leader;
+        if (shown !== undefined && now?.token === last?.token && now?.value === last?.value)
+          continue;
+        shown = { leader: now };
+        yield now;
+      }
+      return;
+    } catch (error) {
+      // An aborted loop simply ends.
+      if (signal?.aborted === true) return;
+      // What was missed does not matter: who leads now can be seen.
+      if (!QuorateError.is(error) || !isPassedBy(error.failure)) throw error;
+    }
+  }
+}
+
+/** Who leads, at first and whenever something has happened. */
+async function* looks(
+  on: Contended,
+  leader: Look,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Party | undefined, void> {
   const { keyspace, prefix } = on.plane;
   const from = (prefix + on.prefix) as Bytes;
   const watch = keyspace.watch({ key: from, end: prefixEnd(from) }, { signal });
-  try {
-    if (!(await begun(watch.ready, signal))) return;
-    let shown = await leader({ signal });
-    yield shown;
-    for await (const batch of watch) {
-      if (batch.events.length === 0) continue;
-      const now = await leader({ signal });
-      if (now?.token === shown?.token && now?.value === shown?.value) continue;
-      shown = now;
-      yield shown;
-    }
-  } catch (error) {
-    // An aborted loop simply ends.
-    if (signal?.aborted !== true) throw error;
-  }
+  if (!(await begun(watch.ready, signal))) return;
+  yield await leader({ signal });
+  for await (const { events } of watch) if (events.length > 0) yield await leader({ signal });
 }
 
 /** Whether a watch stands; false if `signal` aborts first. */
