@@ -5,6 +5,7 @@
  * Invariants: I1 the next is lost only when all are there, vote, and know each other, so that a majority has kept everything.
  * I2 what was begun is brought to its end, whatever else goes wrong, and after the time of faults too.
  */
+import { must } from "../../base/assert.ts";
 import type { ClusterOrder } from "../../contract/cluster.ts";
 import type { PeerAddress } from "../../driver/peers.ts";
 import { sleep } from "../../ports/clock.ts";
@@ -35,20 +36,19 @@ function isSound({ driver }: SimServer, { servers }: SimWorld): boolean {
 }
 
 async function replaced(world: SimWorld, victim: SimServer, afterMs: number): Promise<void> {
-  const { clock } = world.here;
   const { id: lost, name } = victim;
-  const peerUrls = [peerUrlOf(name)];
-  await sleep(clock, afterMs);
-  const isNamed = (members: readonly PeerAddress[]): boolean =>
-    members.some(({ id }) => id === lost);
-  await ordered(world, { kind: "remove", id: lost }, (members) => !isNamed(members));
-  const found = (members: readonly PeerAddress[]): PeerAddress | undefined =>
-    members.find((each) => each.peerUrls.includes(peerUrls[0] as string));
-  const add = { kind: "add", name: "", peerUrls, learner: false } as const;
-  const members = await ordered(world, add, (each) => found(each) !== undefined);
-  const { id } = found(members) as PeerAddress;
+  const peerUrl = peerUrlOf(name);
+  await sleep(world.here.clock, afterMs);
+  await ordered(world, { kind: "remove", id: lost }, (members) =>
+    members.every(({ id }) => id !== lost),
+  );
+  // Whoever leads next may still have to apply that the lost one was let go.
+  const isNew = ({ id, peerUrls }: PeerAddress): boolean => id !== lost && peerUrls[0] === peerUrl;
+  const add = { kind: "add", name: "", peerUrls: [peerUrl], learner: false } as const;
+  const members = await ordered(world, add, (all) => all.some(isNew));
+  const { id } = must(members.find(isNew), "it was taken in");
   world.timeline.add(name, `is replaced by member ${id}, whose disk is empty`);
-  const others = members.filter((each) => each.id !== id);
+  const others = members.filter((each) => each.id !== id && each.id !== lost);
   victim.replace(id, others, world.disk(`${name} ${id}`));
 }
 
