@@ -18,8 +18,8 @@ const DESCRIPTORS = 1_025;
 /** One of so many that the process may open, at most, so that nothing else fails meanwhile. */
 const SHARE = 4;
 /** A heap of at most this, bytes, is small: to let it grow to four times what is used costs little. */
-export const SMALL_HEAP_BYTES: number = 64 << 20;
-/** How far a small heap grows until it is collected as a whole, beyond what is used of it: as far as V8 ever lets one grow. */
+const SMALL_HEAP_BYTES = 64 << 20;
+/** How far a small heap grows until it is collected as a whole, beyond what is used of it: as V8 has it in a busy process. */
 const GROWING_PERCENT = 300;
 /** Says to V8 that it decides. */
 const AS_IT_DECIDES = 0;
@@ -40,9 +40,9 @@ function collectLittle(): void {
 }
 
 /**
- * A small heap is collected as a whole seldom. V8 would do it for 8 MiB more that are in use or held outside, as by the TLS of 170
- * connections, and more often the busier the process: it marks in as many threads as it has workers, four, and where there
- * are fewer cores the event loop waits for them. A heap that is not small is V8's to decide on, for memory.
+ * A small heap is collected as a whole seldom, also when work comes after a rest: V8 takes a process that was at rest for one
+ * that grows slowly, and collects for some MiB more that are in use or held outside, as by the TLS of 170 connections. It marks
+ * in four threads, and where there are fewer cores the event loop waits for them. A heap that is not small is V8's to decide on.
  */
 function collectSeldom(): void {
   let percent: number | undefined;

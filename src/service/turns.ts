@@ -28,14 +28,14 @@ const LITTLE_MS_PER_SECOND = 50;
 export const LATER_MS = {
   /** A watch begins: of a client with as many as programs have, and of one with more (`MANY_WATCHES`). */
   watch: 0.05,
-  watchOfMany: 0.3,
+  watchOfMany: 0.2,
   /** A TLS handshake begins. */
   handshake: 2,
   /** A stream that came to nothing. */
   waste: 0.02,
 } as const;
 /**
- * Whose watches are more than so many, on one connection or stream, opens 3,300 of them in a second, not 20,000: what each
+ * Whose watches are more than so many, on one connection or stream, opens 5,000 of them in a second, not 20,000: what each
  * leaves to be kept makes collections longer for all.
  */
 const MANY_WATCHES = 10_000;

@@ -246,18 +246,14 @@ export class World {
 function faultsOf(world: SimWorld): Faults {
   const process = (name: string): SimProcess => {
     const found = world.processes.find((each) => each.name === name);
-    if (found !== undefined) return found;
-    throw fail("INVALID", {
-      object: `process ${name}`,
-      what: "is not in this world",
-      remedy: "Give the name of a process, leader, server, or one of several as server-2.",
-    });
+    return found ?? nowhere(`process ${name}`, "a process, ");
   };
   const first = world.servers[0] as SimServer;
   const server = (name: string): SimServer | undefined => {
     if (name === "leader") return world.leader ?? first;
     return name === "server" ? first : world.servers.find((each) => each.name === name);
   };
+  const aServer = (name: string): SimServer => server(name) ?? nowhere(`server ${name}`, "");
   const machine = (name: string): Machine => (server(name) ?? process(name)).machine;
   const within = (forMs: number): number => Math.min(forMs, world.faultsLeftMs);
   /** From whom nothing passes: of a process all servers, of a server whoever is not the same. */
@@ -279,9 +275,25 @@ function faultsOf(world: SimWorld): Faults {
     cut: (name) => faults.cut(world, machine(name)),
     jumpClock: (name, { byMs }) => faults.jump(world, machine(name), byMs),
     slowDisk: ({ forMs, eachMs, of = "leader" }) =>
-      faults.slowDisk(world, server(of) ?? first, within(forMs), eachMs),
-    transfer: (to) => faults.transfer(world, server(to) ?? first),
-    replace: (name, { afterMs }) => replaceServer(world, server(name) ?? first, within(afterMs)),
-    compact: ({ left }) => faults.compact(world, left),
+      faults.slowDisk(world, aServer(of), within(forMs), eachMs),
+    transfer: (to) => faults.transfer(world, aServer(to)),
+    replace: (name, { afterMs }) => replaceServer(world, aServer(name), within(afterMs)),
+    compact: ({ left }) => {
+      if (!Number.isSafeInteger(left) || left < 0)
+        throw fail("INVALID", {
+          object: "fault compact",
+          what: `is to leave ${left} revisions`,
+          remedy: "Give a whole number from 0 on.",
+        });
+      faults.compact(world, left);
+    },
   };
+}
+
+function nowhere(object: string, orElse: string): never {
+  throw fail("INVALID", {
+    object,
+    what: "is not in this world",
+    remedy: `Give the name of ${orElse}leader, server, or one of several as server-2.`,
+  });
 }

@@ -93,7 +93,7 @@ describe("several servers", { timeout: 300_000 }, () => {
     assert.equal(faults, names.length, "each was lost");
   });
 
-  test("[SIM-MEMBER-1] a server is not lost while another one is away, nor one of two or fewer (1, 3 servers)", async () => {
+  test("[SIM-MEMBER-1] a server is not lost while another one is away, nor one that is alone (1, 3 servers)", async () => {
     const { faults } = await simulate(QUIET, async (world) => {
       await world.sleep(2_000);
       world.fault.crash("server-1", { forMs: 4_000 });
@@ -106,6 +106,20 @@ describe("several servers", { timeout: 300_000 }, () => {
       world.fault.replace("server", { afterMs: 500 });
     });
     assert.equal(lone.faults, 0);
+  });
+
+  test("[SIM-MEMBER-1] [SIM-COMPACT-1] a fault that cannot be meant is INVALID: of a server that is not there, of less than nothing (3 servers)", async () => {
+    await simulate(QUIET, (world) => {
+      const invalid = { code: "INVALID" };
+      assert.throws(() => world.fault.replace("server-4", { afterMs: 500 }), invalid);
+      assert.throws(() => world.fault.transfer("server-4"), invalid);
+      assert.throws(
+        () => world.fault.slowDisk({ of: "server-4", forMs: 100, eachMs: 10 }),
+        invalid,
+      );
+      for (const left of [-1, 0.5, Number.NaN])
+        assert.throws(() => world.fault.compact({ left }), invalid);
+    });
   });
 
   test("[SIM-COMPACT-1] a watch from before what was forgotten ends with COMPACTED, one from after it tells everything (1 client, 3 servers)", async () => {

@@ -43,7 +43,7 @@ export interface ServerParts {
   readonly network: SimNetwork;
   readonly disk: SimDisk;
   readonly speed: DiskSpeed;
-  /** As which member of which cluster; absent: alone. */
+  /** As which member of which cluster it begins; absent: alone. */
   readonly membership?: Membership | undefined;
   /** Told when this server sees another leader, or another term. */
   readonly stands: (standing: MemberStanding) => void;
@@ -72,6 +72,7 @@ export class SimServer {
   #membership: Membership | undefined;
   /** A write fails, or has failed: that the server stops is as it should be. */
   #fails = false;
+  /** Nothing of it comes back; another one may take its place. */
   #isLost = false;
   #starts = 0;
 
@@ -194,7 +195,7 @@ export class SimServer {
     supervisor.in(AGAIN_MS, () => this.restart());
   }
 
-  /** Comes back after a crash, unless it has already, or cannot. */
+  /** Comes back after a crash, unless it has already, or is lost. */
   restart(): void {
     const { machine, network } = this.#parts;
     if (machine.isOn || this.#isLost) return;

@@ -59,11 +59,11 @@ export class SimWorld {
   /** Absent: none is kept. */
   readonly history: KeptHistory | undefined;
   readonly runner: Runner;
-  readonly #honestDisks: boolean;
   /** Where the supervisor, the scenario and the resources are: nothing happens to it. */
   readonly fate: Machine;
   /** Aborts when nothing goes wrong any more. */
   readonly calm: AbortController = new AbortController();
+  readonly #honestDisks: boolean;
   readonly #processes: SimProcess[] = [];
   readonly #whenCalm: (() => void)[] = [];
   readonly #pausedInWrite = new Map<Machine, number>();

@@ -78,7 +78,11 @@ export interface ElectionHandle {
   lead(work: (holding: Holding) => void | Promise<void>, options: LeadOptions): Promise<void>;
   /** Who leads now. */
   leader(options?: CallOptions): Promise<Party | undefined>;
-  /** Who leads, now and at every change. */
+  /**
+   * Who leads, now and at every change; of changes that come faster than they are looked at, the last. Ends when `signal`
+   * aborts. History that was compacted away does not end it. Throws what asking for the leader throws. One watch, and a round
+   * trip for each look.
+   */
   observe(options?: {
     readonly signal?: AbortSignal | undefined;
   }): AsyncGenerator<Party | undefined, void>;
