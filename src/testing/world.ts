@@ -246,7 +246,7 @@ export class World {
 function faultsOf(world: SimWorld): Faults {
   const process = (name: string): SimProcess => {
     const found = world.processes.find((each) => each.name === name);
-    return found ?? nowhere(`process ${name}`, "a process, ");
+    return found ?? nowhere(`process ${name}`, "the name of a process, ");
   };
   const first = world.servers[0] as SimServer;
   const server = (name: string): SimServer | undefined => {
@@ -294,6 +294,6 @@ function nowhere(object: string, orElse: string): never {
   throw fail("INVALID", {
     object,
     what: "is not in this world",
-    remedy: `Give the name of ${orElse}leader, server, or one of several as server-2.`,
+    remedy: `Give ${orElse}leader, server, or one of several as server-2.`,
   });
 }
