@@ -47,7 +47,7 @@ async function throws(code: ErrorCode, work: () => unknown, expected: Expected):
   );
 }
 
-describe("connection", { timeout: 30_000 }, () => {
+describe("connection", { timeout: 120_000 }, () => {
   test("[API-3] each code says what it concerns and what to do (table)", async () => {
     const q = await connect("memory:", { service: "table" });
     const definite = "definite";

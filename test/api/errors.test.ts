@@ -26,7 +26,7 @@ const rows: Readonly<Record<ErrorCode, readonly Row[]>> = {
   LAYOUT: [...heldErrors.LAYOUT, ...placeErrors.LAYOUT],
 };
 
-describe("errors", { timeout: 120_000 }, () => {
+describe("errors", { timeout: 480_000 }, () => {
   test("[API-3] every code of the catalogue has a row", () => {
     assert.deepEqual(Object.keys(rows).toSorted(), Object.keys(ERROR_CODES).toSorted());
     for (const [code, each] of Object.entries(rows)) assert.ok(each.length > 0, code);

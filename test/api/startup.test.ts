@@ -33,12 +33,12 @@ async function loaded(script: string): Promise<readonly string[]> {
   return [...(JSON.parse(stdout) as string[]), ...own.map((url) => url.slice(SOURCES.length))];
 }
 
-describe("startup", { timeout: 60_000 }, () => {
+describe("startup", { timeout: 240_000 }, () => {
   test("[API-1] the first program ends by itself, over memory: and file: (a process each)", async () => {
     const directory = mkdtempSync(join(tmpdir(), "quorate-first-"));
     for (const url of ["memory:", `file:${directory}`]) {
       const { stdout } = await run(process.execPath, [join(here, "first-program.js"), url], {
-        timeout: 10_000,
+        timeout: 120_000,
       });
       assert.match(stdout, /^built with token \d+\n$/);
     }
@@ -52,7 +52,7 @@ describe("startup", { timeout: 60_000 }, () => {
       for (const url of ["memory:", server.url]) {
         for (const loop of loops) {
           const program = [join(here, "waiting-program.js"), url, loop];
-          const { stdout } = await run(process.execPath, program, { timeout: 10_000 });
+          const { stdout } = await run(process.execPath, program, { timeout: 120_000 });
           assert.match(stdout, /^saw \d\n$/, `${loop} over ${url}`);
         }
       }

@@ -34,7 +34,8 @@ export class Member {
   }
 
   tell(message: ToMember): void {
-    if (this.child.connected) this.child.send(message);
+    // It may have been killed since it asked; then there is nobody to tell.
+    if (this.child.connected) this.child.send(message, () => {});
   }
 }
 
@@ -147,11 +148,11 @@ export function holderPid(directory: string): number {
   }
 }
 
-/** Waits for `condition` to give something, for a minute at most. */
+/** Waits for `condition` to give something. */
 export async function until<T>(
   what: string,
   condition: () => T | undefined | false,
-  limitMs = 60_000,
+  limitMs = 240_000,
 ): Promise<T> {
   const end = performance.now() + limitMs;
   for (;;) {

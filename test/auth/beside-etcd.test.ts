@@ -13,7 +13,7 @@ const ACCESS = ["read", "write", "readwrite"];
 /** Passwords take a while on both: every third grant. */
 const SOME = GRANTS.filter((_, at) => at % 3 === 1);
 
-describe("authorisation beside etcd", { timeout: 120_000, skip: etcdMissing }, () => {
+describe("authorisation beside etcd", { timeout: 480_000, skip: etcdMissing }, () => {
   let two: TwoServers;
   before(async () => {
     two = await TwoServers.start();

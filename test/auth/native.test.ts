@@ -24,7 +24,7 @@ const code = (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => (QuorateError.is(error) ? `${error.code} ${error.outcome}` : String(error)),
   );
 
-describe("users over our own protocol", { timeout: 60_000 }, () => {
+describe("users over our own protocol", { timeout: 240_000 }, () => {
   let server: RunningServer;
   const open: Quorate[] = [];
   const order = (each: AuthOrder): Promise<void> =>

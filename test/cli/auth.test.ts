@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Shell } from "./shell.ts";
 
-describe("users on the command line", { timeout: 120_000 }, () => {
+describe("users on the command line", { timeout: 480_000 }, () => {
   const shell = new Shell();
   before(async () => {
     await shell.serve("--data-dir ./served --auth-token simple --auth-token-ttl-s 60");

@@ -19,7 +19,7 @@ const KEYED = `{:process 0, :type :invoke, :f :write, :value [1 5]}
 {:process 0, :type :ok, :f :read, :value [2 nil]}
 `;
 
-describe("check", { timeout: 120_000 }, () => {
+describe("check", { timeout: 480_000 }, () => {
   const shell = new Shell();
   after(() => shell.close());
   const file = (name: string, text: string): void =>

@@ -63,7 +63,7 @@ describe("completion", () => {
       cwd: shell.directory,
       env: { ...shell.environment, ZDOTDIR: shell.directory, TERM: "dumb", LANG: "C.UTF-8" },
       encoding: "utf8",
-      timeout: 60_000,
+      timeout: 240_000,
     });
     assert.equal(done.status, 0, done.stdout + done.stderr);
     return done.stdout

@@ -140,7 +140,7 @@ const HISTORY = `{"quorate":"history","version":1}
 {"type":"invoke","at":0,"process":"a","op":1,"call":{"kind":"write","value":"1"}}
 `;
 
-describe("documents", { timeout: 120_000 }, () => {
+describe("documents", { timeout: 480_000 }, () => {
   const shell = new Shell();
   before(async () => {
     shell.environment["QUORATE_OUTPUT"] = "table";

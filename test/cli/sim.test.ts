@@ -15,7 +15,7 @@ async function quorate(...words: readonly string[]): Promise<string> {
   return stdout;
 }
 
-describe("quorate sim", { timeout: 120_000 }, () => {
+describe("quorate sim", { timeout: 480_000 }, () => {
   test("[SIM-SEED-1] tells the same story of a seed each time, line by line in virtual time", async () => {
     const [first, second] = await Promise.all([
       quorate("sim", "--seed", "7"),

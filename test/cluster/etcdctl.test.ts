@@ -6,7 +6,7 @@ import { etcdctl, listed } from "./etcdctl.ts";
 import type { Process } from "./processes.ts";
 import { ProcessCluster, statusOf, until } from "./processes.ts";
 
-describe("etcdctl on a cluster", { skip: etcdctlMissing, timeout: 180_000 }, () => {
+describe("etcdctl on a cluster", { skip: etcdctlMissing, timeout: 720_000 }, () => {
   let cluster: ProcessCluster;
   before(async () => {
     cluster = await ProcessCluster.start(3, { guise: "etcd" });

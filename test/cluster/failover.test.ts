@@ -6,7 +6,7 @@ import type { Process } from "./processes.ts";
 import { ProcessCluster } from "./processes.ts";
 import { Workload } from "./workload.ts";
 
-describe("failover", { timeout: 180_000 }, () => {
+describe("failover", { timeout: 720_000 }, () => {
   let cluster: ProcessCluster;
   before(async () => {
     cluster = await ProcessCluster.start(3);

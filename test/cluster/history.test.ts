@@ -22,7 +22,7 @@ const KEYS = 4;
 const CLIENTS = 6;
 const SEED = Number(process.env["QUORATE_SEED"] ?? 7);
 
-describe("recorded histories", { timeout: 180_000 }, () => {
+describe("recorded histories", { timeout: 720_000 }, () => {
   let cluster: ProcessCluster;
   before(async () => {
     cluster = await ProcessCluster.start(3);

@@ -18,9 +18,9 @@ const SEED = Number(process.env["QUORATE_SEED"] ?? 1);
 /** Operations that begin in a second: a machine with two cores runs five members besides. */
 const RATE = 300;
 /** An election, and a member that catches up, on a busy machine. */
-const CHANGE_MS = 60_000;
+const CHANGE_MS = 240_000;
 
-describe("membership churn", { skip: etcdctlMissing, timeout: 300_000 }, () => {
+describe("membership churn", { skip: etcdctlMissing, timeout: 1_200_000 }, () => {
   let cluster: ProcessCluster;
   before(async () => {
     cluster = await ProcessCluster.start(3, { guise: "etcd" });

@@ -9,7 +9,7 @@ import { Workload } from "./workload.ts";
 
 const HOLD: LinkRule = { kind: "hold" };
 
-describe("partitions", { timeout: 180_000 }, () => {
+describe("partitions", { timeout: 720_000 }, () => {
   let cluster: ProcessCluster;
   before(async () => {
     cluster = await ProcessCluster.start(3, { linked: true });

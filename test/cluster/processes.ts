@@ -13,9 +13,9 @@ import { Links } from "../links/links.ts";
 const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 const HOST = "127.0.0.1";
 /** Whatever a test waits for comes within this time, or not at all. */
-export const PATIENCE_MS = 20_000;
+export const PATIENCE_MS = 80_000;
 /** The same for the start of a member, which may have a long log to read. */
-const START_MS = 120_000;
+const START_MS = 240_000;
 
 /** Waits until `holds` is true; fails with what `says`. */
 export async function until(

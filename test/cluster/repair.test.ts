@@ -24,7 +24,7 @@ async function put(q: Quorate, key: string): Promise<void> {
   await q.commitment.keyspace.call(request, { timeoutMs: 20_000 });
 }
 
-describe("a damaged member", { timeout: 120_000 }, () => {
+describe("a damaged member", { timeout: 480_000 }, () => {
   let cluster: ProcessCluster;
   before(async () => {
     cluster = await ProcessCluster.start(3);

@@ -70,7 +70,7 @@ class Versions {
   }
 }
 
-describe("members of two versions", { timeout: 120_000 }, () => {
+describe("members of two versions", { timeout: 480_000 }, () => {
   let versions: Versions;
   before(async () => {
     versions = new Versions(await freePorts(6));

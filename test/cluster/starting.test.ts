@@ -10,7 +10,7 @@ import { startServer } from "../../src/server/index.ts";
 import { freePorts } from "../free-ports.ts";
 import { until } from "./processes.ts";
 
-describe("starting members", { timeout: 60_000 }, () => {
+describe("starting members", { timeout: 240_000 }, () => {
   let directory = "";
   const running: RunningServer[] = [];
   beforeEach(() => {

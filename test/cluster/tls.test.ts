@@ -13,7 +13,7 @@ import { until } from "./processes.ts";
 
 test(
   "[CLS-11] members of one authority are a cluster over TLS; one of another is no part of it (3 members and a stranger)",
-  { skip: noOpenssl(), timeout: 60_000 },
+  { skip: noOpenssl(), timeout: 240_000 },
   async () => {
     const directory = mkdtempSync(join(tmpdir(), "quorate-tls-cluster-"));
     const members = new Authority(join(directory, "members"));

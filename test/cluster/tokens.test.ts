@@ -18,7 +18,7 @@ async function post(
   return { status: answer.status, said: (await answer.json()) as Record<string, unknown> };
 }
 
-describe("simple tokens", { timeout: 120_000 }, () => {
+describe("simple tokens", { timeout: 480_000 }, () => {
   let cluster: ProcessCluster;
   before(async () => {
     cluster = await ProcessCluster.start(3);

@@ -31,7 +31,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-describe("quorate up", { timeout: 120_000 }, () => {
+describe("quorate up", { timeout: 480_000 }, () => {
   const shell = new Shell();
   before(() => {
     delete shell.environment["QUORATE_LISTEN"];

@@ -34,7 +34,7 @@ const grant = (name: string, permType: number, key: string, rangeEnd = ""): obje
   perm: { permType, key: b(key), rangeEnd: b(rangeEnd) },
 });
 
-describe("Auth beside etcd", { timeout: 120_000, skip: etcdMissing }, () => {
+describe("Auth beside etcd", { timeout: 480_000, skip: etcdMissing }, () => {
   let two: TwoServers;
   beforeEach(async () => {
     two = await TwoServers.start();

@@ -20,7 +20,7 @@ const script = fileURLToPath(
   new URL("../../../test/etcd-face/clients/conversation.py", import.meta.url),
 );
 
-describe("clients of other languages", { skip: etcdMissing, timeout: 120_000 }, () => {
+describe("clients of other languages", { skip: etcdMissing, timeout: 480_000 }, () => {
   let two: TwoServers;
   before(async () => {
     two = await TwoServers.start();
@@ -30,7 +30,7 @@ describe("clients of other languages", { skip: etcdMissing, timeout: 120_000 }, 
   test("[CLI-PY] Python's etcd3: keys, transactions, leases, watches, a lock, compaction (2 servers)", async (t) => {
     if (noPython !== false) return t.skip(noPython);
     const answers = await two.agree("etcd3 for Python", async ({ endpoint }) => {
-      const { stdout } = await run(python ?? "", [script, endpoint], { timeout: 60_000 });
+      const { stdout } = await run(python ?? "", [script, endpoint], { timeout: 240_000 });
       return stdout
         .trimEnd()
         .split("\n")

@@ -13,7 +13,7 @@ import { outcome, TwoServers } from "./two-servers.ts";
 
 const b = (text: string): Bytes => text as Bytes;
 /** Long enough for another's turn to come. */
-const WAIT_MS = 20_000;
+const WAIT_MS = 80_000;
 
 async function lease(client: GrpcClient, id: bigint, ttl = 60): Promise<bigint> {
   return (await client.call(METHODS.leaseGrant, { id, ttl })).id;
@@ -25,7 +25,7 @@ async function contenders(client: GrpcClient, prefix: string, count: number): Pr
   while ((await client.call(METHODS.range, range)).count !== count);
 }
 
-describe("Lock and Election beside etcd", { timeout: 60_000, skip: etcdMissing }, () => {
+describe("Lock and Election beside etcd", { timeout: 240_000, skip: etcdMissing }, () => {
   let two: TwoServers;
   before(async () => {
     two = await TwoServers.start();

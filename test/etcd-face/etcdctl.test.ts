@@ -54,7 +54,7 @@ async function watchers(endpoint: string): Promise<number> {
   return Number(found[1]);
 }
 
-describe("etcdctl on etcd and on Quorate", { timeout: 120_000, skip: etcdctlMissing }, () => {
+describe("etcdctl on etcd and on Quorate", { timeout: 480_000, skip: etcdctlMissing }, () => {
   let two: TwoServers;
   before(async () => {
     two = await TwoServers.start();
@@ -362,7 +362,7 @@ describe("etcdctl on etcd and on Quorate", { timeout: 120_000, skip: etcdctlMiss
 
 describe(
   "One lock, one election, three kinds of client",
-  { timeout: 60_000, skip: etcdctlMissing },
+  { timeout: 240_000, skip: etcdctlMissing },
   () => {
     let two: TwoServers;
     before(async () => {

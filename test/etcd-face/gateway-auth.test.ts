@@ -22,7 +22,7 @@ async function post(
   return { status: STATUSES[answer.status] ?? answer.status, body: rest };
 }
 
-describe("Auth over JSON beside etcd", { timeout: 60_000, skip: etcdMissing }, () => {
+describe("Auth over JSON beside etcd", { timeout: 240_000, skip: etcdMissing }, () => {
   let two: TwoServers;
   before(async () => {
     two = await TwoServers.start();

@@ -67,7 +67,7 @@ class Lines {
   }
 }
 
-describe("JSON gateway beside etcd", { timeout: 120_000, skip: etcdMissing }, () => {
+describe("JSON gateway beside etcd", { timeout: 480_000, skip: etcdMissing }, () => {
   let two: TwoServers;
   before(async () => {
     two = await TwoServers.start();
@@ -246,7 +246,7 @@ describe("JSON gateway beside etcd", { timeout: 120_000, skip: etcdMissing }, ()
   });
 });
 
-describe("JSON gateway", { timeout: 60_000 }, () => {
+describe("JSON gateway", { timeout: 240_000 }, () => {
   let server: RunningServer;
   let endpoint: string;
   before(async () => {

@@ -18,7 +18,7 @@ function endpointOf(server: RunningServer): string {
   return server.url.replace("quorate://", "");
 }
 
-describe("gRPC face", { timeout: 60_000 }, () => {
+describe("gRPC face", { timeout: 240_000 }, () => {
   let server: RunningServer;
   let client: GrpcClient;
   let raw: RawClient;

@@ -27,7 +27,7 @@ const PATHS = [
   ...["maintenance/alarm", "election/observe", "maintenance/status", "none", "cluster/member/add"],
 ];
 
-describe("Hostile clients", { timeout: 120_000 }, () => {
+describe("Hostile clients", { timeout: 480_000 }, () => {
   let server: RunningServer;
   let client: GrpcClient;
   let endpoint: string;

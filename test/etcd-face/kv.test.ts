@@ -38,7 +38,7 @@ const putOp = (key: string, value: string): Init<RequestOp> => ({
   put: { key: b(key), value: b(value) },
 });
 
-describe("KV beside etcd", { timeout: 120_000, skip: etcdMissing }, () => {
+describe("KV beside etcd", { timeout: 480_000, skip: etcdMissing }, () => {
   let two: TwoServers;
   before(async () => {
     two = await TwoServers.start();

@@ -14,7 +14,7 @@ import { outcome, TwoServers } from "./two-servers.ts";
 
 const b = (text: string): Bytes => text as Bytes;
 
-describe("Lease beside etcd", { timeout: 60_000, skip: etcdMissing }, () => {
+describe("Lease beside etcd", { timeout: 240_000, skip: etcdMissing }, () => {
   let two: TwoServers;
   before(async () => {
     two = await TwoServers.start();

@@ -15,7 +15,7 @@ const [NOSPACE, CORRUPT] = [1, 2];
 /** Etcd 3.4 leaves the header of these answers out; later versions do not. */
 const headless = (answer: unknown): unknown => ({ ...(answer as object), header: undefined });
 
-describe("Maintenance beside etcd", { timeout: 60_000, skip: etcdMissing }, () => {
+describe("Maintenance beside etcd", { timeout: 240_000, skip: etcdMissing }, () => {
   let two: TwoServers;
   before(async () => {
     two = await TwoServers.start();

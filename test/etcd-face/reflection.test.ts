@@ -112,7 +112,7 @@ function declarations(definition: PackageDefinition): Declarations {
   return found;
 }
 
-describe("reflection", { timeout: 60_000 }, () => {
+describe("reflection", { timeout: 240_000 }, () => {
   let server: RunningServer;
   let endpoint: string;
   let client: GrpcClient;
@@ -294,7 +294,7 @@ describe("reflection", { timeout: 60_000 }, () => {
   for (const version of ["v1", "v1alpha"])
     test(`[RFL-4] Python calls with nothing but what ${version} says; its protobuf takes every file (one server)`, async (t) => {
       if (noPython !== false) return t.skip(noPython);
-      const { stdout } = await run(python ?? "", [script, endpoint, version], { timeout: 30_000 });
+      const { stdout } = await run(python ?? "", [script, endpoint, version], { timeout: 120_000 });
       const told = stdout
         .trimEnd()
         .split("\n")

@@ -22,7 +22,7 @@ import { GrpcClient, RawClient } from "./grpc-client.ts";
 const b = (text: string): Bytes => text as Bytes;
 const HASH_BYTES = 32;
 
-describe("Snapshot over gRPC", { timeout: 60_000 }, () => {
+describe("Snapshot over gRPC", { timeout: 240_000 }, () => {
   let server: RunningServer;
   let client: GrpcClient;
   let endpoint: string;

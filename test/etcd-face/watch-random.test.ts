@@ -14,7 +14,7 @@ import { open, put } from "./watching.ts";
 
 const b = (text: string): Bytes => text as Bytes;
 
-describe("Random watches beside etcd", { timeout: 120_000, skip: etcdMissing }, () => {
+describe("Random watches beside etcd", { timeout: 480_000, skip: etcdMissing }, () => {
   let two: TwoServers;
   before(async () => {
     two = await TwoServers.start();

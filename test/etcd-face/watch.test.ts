@@ -29,7 +29,7 @@ async function events(stream: Watching, count: number): Promise<readonly unknown
   return seen.toSorted((one, other) => one.watchId - other.watchId);
 }
 
-describe("Watch beside etcd", { timeout: 120_000, skip: etcdMissing }, () => {
+describe("Watch beside etcd", { timeout: 480_000, skip: etcdMissing }, () => {
   let two: TwoServers;
   before(async () => {
     two = await TwoServers.start();
@@ -185,7 +185,7 @@ describe("Watch beside etcd", { timeout: 120_000, skip: etcdMissing }, () => {
   });
 });
 
-describe("Watch", { timeout: 60_000 }, () => {
+describe("Watch", { timeout: 240_000 }, () => {
   let server: RunningServer;
   let client: GrpcClient;
   before(async () => {

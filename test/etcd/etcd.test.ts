@@ -14,7 +14,7 @@ import { Ctl } from "./etcdctl.ts";
 import { etcdctlMissing, etcdMissing, startEtcd } from "./etcd-process.ts";
 import type { EtcdProcess } from "./etcd-process.ts";
 
-describe("etcd as the engine", { timeout: 60_000, skip: etcdMissing }, () => {
+describe("etcd as the engine", { timeout: 240_000, skip: etcdMissing }, () => {
   let server: EtcdProcess;
   let q: Quorate;
   before(async () => {
@@ -180,7 +180,7 @@ describe("etcd as the engine", { timeout: 60_000, skip: etcdMissing }, () => {
       await held.release();
     `;
     const run = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
-      timeout: 10_000,
+      timeout: 120_000,
       encoding: "utf8",
     });
     assert.equal(run.status, 0, run.stderr);

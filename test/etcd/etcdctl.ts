@@ -2,7 +2,7 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { spawn } from "node:child_process";
 
-const RUN_MS = 20_000;
+const RUN_MS = 80_000;
 
 /** An `etcdctl` that goes on: its output, and its end. */
 export class Ctl {

@@ -33,7 +33,7 @@ const LONG = "v".repeat(1_400_000) as Bytes;
 const COUNT = 8;
 const HEALTHY = Buffer.from(message(HEALTH.check.response, { status: 1 }));
 
-describe("HTTP/2 with real clients", { timeout: 120_000 }, () => {
+describe("HTTP/2 with real clients", { timeout: 480_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), "quorate-http2-"));
   const body = join(directory, "body");
   let server: RunningServer;
@@ -221,7 +221,7 @@ describe("HTTP/2 with real clients", { timeout: 120_000 }, () => {
         ...["-H", "content-type: application/grpc", "-H", "te: trailers", "--max-time", "20"],
         `http://${endpoint}${HEALTH.check.path}`,
       ],
-      { encoding: "latin1", timeout: 30_000 },
+      { encoding: "latin1", timeout: 120_000 },
     );
     assert.match(stdout, /^HTTP\/2 200 \r\ncontent-type: application\/grpc\r\n\r\n/);
     assert.ok(stdout.includes(HEALTHY.toString("latin1")), JSON.stringify(stdout));
@@ -239,7 +239,7 @@ describe("HTTP/2 with real clients", { timeout: 120_000 }, () => {
           ...["-H", "content-type: application/grpc", "-H", "te: trailers"],
           `http://${endpoint}${HEALTH.check.path}`,
         ],
-        { encoding: "latin1", timeout: 30_000 },
+        { encoding: "latin1", timeout: 120_000 },
       );
       assert.match(stdout, /:status: 200/);
       assert.match(stdout, /grpc-status: 0/);
@@ -258,7 +258,7 @@ describe("HTTP/2 with real clients", { timeout: 120_000 }, () => {
           ...["-H", "content-type: application/grpc", "-H", "te: trailers"],
           `http://${endpoint}${HEALTH.check.path}`,
         ],
-        { timeout: 60_000 },
+        { timeout: 240_000 },
       );
       assert.match(stdout, /40000 done, 40000 succeeded, 0 failed, 0 errored, 0 timeout/);
     },

@@ -43,7 +43,7 @@ class Side {
   }
 }
 
-describe("links", { timeout: 60_000 }, () => {
+describe("links", { timeout: 240_000 }, () => {
   const links = new Links();
   const servers: Server[] = [];
   const sides: Side[] = [];

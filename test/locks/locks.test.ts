@@ -15,7 +15,7 @@ const ACQUISITIONS = 10_000;
 const PROCESSES = 8;
 const CONTENDERS = 8;
 
-describe("locks", { timeout: 180_000 }, () => {
+describe("locks", { timeout: 720_000 }, () => {
   const children: ChildProcess[] = [];
   afterEach(() => {
     for (const child of children.splice(0)) child.kill("SIGKILL");

@@ -82,7 +82,7 @@ function staticGraph(entry: string): {
   return { files, modules };
 }
 
-describe("the package", { timeout: 120_000 }, () => {
+describe("the package", { timeout: 480_000 }, () => {
   let folder = "";
   let packed: Packed | undefined;
 

@@ -134,7 +134,7 @@ function story(name: string, command: EtcdCommand, skip: string | false): void {
   );
 }
 
-describe("Nextcloud's signaling server", { skip: missing, timeout: 120_000 }, () => {
+describe("Nextcloud's signaling server", { skip: missing, timeout: 480_000 }, () => {
   story("quorate etcd", QUORATE_ETCD, false);
   story("etcd", ETCD, etcdMissing);
 });

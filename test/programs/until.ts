@@ -7,7 +7,7 @@ const POLL_MS = 100;
 export async function until<T>(
   what: string,
   condition: () => Promise<T | undefined | false> | T | undefined | false,
-  limitMs = 30_000,
+  limitMs = 120_000,
 ): Promise<T> {
   const end = performance.now() + limitMs;
   for (;;) {

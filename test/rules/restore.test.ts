@@ -7,7 +7,7 @@ import { connect } from "../../src/sdk/index.ts";
 import { guard } from "../../src/sdk/selection.ts";
 import { Shell } from "../cli/shell.ts";
 
-describe("restore", { timeout: 60_000 }, () => {
+describe("restore", { timeout: 240_000 }, () => {
   let shell = new Shell();
   beforeEach(() => {
     shell = new Shell();

@@ -118,7 +118,7 @@ async function watched(
 
 test(
   `[REM-1] [REM-2] over connections cut anywhere, each command happens once and a watch has no gap and no repeat (${SEEDS} seeds)`,
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async (t) => {
     const first = Number(process.env["QUORATE_SEED"] ?? Date.now() % 1_000_000);
     let cuts = 0;

@@ -13,7 +13,7 @@ const QUOTA_BYTES = 1 << 20;
 const CONNECTIONS = 8;
 const WRITERS = 256;
 
-describe("quota", { timeout: 60_000 }, () => {
+describe("quota", { timeout: 240_000 }, () => {
   test(`[HEAD-QUOTA] ${WRITERS} writers against a nearly full quota never exceed it, and the way out works (8 connections, 1 server)`, async () => {
     const server = await startServer({ listen: "127.0.0.1:0", quotaBytes: QUOTA_BYTES });
     const connections = await Promise.all(

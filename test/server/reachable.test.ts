@@ -22,7 +22,7 @@ import { Authority, noOpenssl } from "./authority.ts";
 
 const EVERYWHERE = "0.0.0.0:0";
 
-describe("addresses that others can reach", { skip: noOpenssl(), timeout: 60_000 }, () => {
+describe("addresses that others can reach", { skip: noOpenssl(), timeout: 240_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), "quorate-reachable-"));
   const closing: (() => Promise<void>)[] = [];
   let authority: Authority;

@@ -22,7 +22,7 @@ test("[SIM-CORPUS-1] there is a corpus", () => assert.ok(files.length > 0));
 
 for (const file of files) {
   const { plan, text } = JSON.parse(readFileSync(join(folder, file), "utf8")) as Finding;
-  test(`[SIM-CORPUS-1] ${file}: ${text} (seed ${plan.seed})`, { timeout: 60_000 }, async () => {
+  test(`[SIM-CORPUS-1] ${file}: ${text} (seed ${plan.seed})`, { timeout: 240_000 }, async () => {
     const outcome = await replayed(plan);
     const { violation, lines } = outcome;
     assert.equal(violation, undefined, `${violation?.text ?? ""}\n${timelineText(lines)}`);

@@ -15,7 +15,7 @@ async function inWorld(program: (life: Life) => unknown, seed = 1): Promise<void
   });
 }
 
-describe("globals of simulated code", { timeout: 60_000 }, () => {
+describe("globals of simulated code", { timeout: 240_000 }, () => {
   test("[SIM-GLOB-1] clocks and timers go by virtual time", async () => {
     const started = performance.now();
     await inWorld(async () => {

@@ -26,7 +26,7 @@ async function finding(options: SimulateOptions, scenario: Scenario): Promise<Si
   return found;
 }
 
-describe("the world", { timeout: 120_000 }, () => {
+describe("the world", { timeout: 480_000 }, () => {
   test("[SIM-LIFE-1] a killed process has another life, with a session of its own; the first one holds until its lease ends (2 clients, server)", async () => {
     const seen: string[] = [];
     await simulate(QUIET, async (world) => {

@@ -56,6 +56,17 @@ export class Faults {
     this.#say = say;
   }
 
+  /** Whether every kind of fault that can happen here has happened. */
+  get hadAll(): boolean {
+    const { kills, stops, partitions, diskErrors } = this.counts;
+    const isAlone = this.#members.length === 1;
+    return (
+      kills > 0 &&
+      (isAlone || (stops > 0 && partitions > 0)) &&
+      (!this.#hasDiskErrors || diskErrors > 0)
+    );
+  }
+
   /** Round after round, until `over` aborts; then everything is as it was. */
   async run(over: AbortSignal): Promise<void> {
     const names = this.#members.map(({ name }) => name);

@@ -26,6 +26,7 @@ export interface StormCluster {
 }
 
 export interface StormOptions {
+  /** It goes on for so long, and then until every kind of fault has happened. */
   readonly seconds: number;
   readonly seed: number;
   /** Nothing goes wrong, and the members are given as much as they take. */
@@ -86,8 +87,14 @@ export class Storm {
     // A member that does not come back, or puts that fail, end the storm; awaited below.
     for (const each of [storming, pressing]) each.catch(() => over.abort());
     try {
-      await this.#record(people, begunMs, over.signal);
-      const tookS = (performance.now() - begunMs) / 1_000;
+      const lastsMs = this.#options.seconds * 1_000;
+      const passedMs = (): number => performance.now() - begunMs;
+      await this.#record(
+        people,
+        passedMs,
+        () => over.signal.aborted || (passedMs() >= lastsMs && (isQuiet || faults.hadAll)),
+      );
+      const tookS = passedMs() / 1_000;
       over.abort();
       await storming;
       const pressed = await pressing;
@@ -102,16 +109,14 @@ export class Storm {
     }
   }
 
-  /** Window after window, each checked while the next one is recorded, until the time is over or `over` aborts. */
-  async #record(people: Crowd, begunMs: number, over: AbortSignal): Promise<void> {
+  /** Window after window, each checked while the next one is recorded. */
+  async #record(people: Crowd, passedMs: () => number, isOver: () => boolean): Promise<void> {
     const pace = new Pace(RATE);
-    const passedMs = (): number => performance.now() - begunMs;
-    const isPast = (ms: number): boolean => over.aborted || passedMs() >= ms;
-    const lastsMs = this.#options.seconds * 1_000;
     let checked: Promise<void> = Promise.resolve();
-    for (let at = 0; !isPast(lastsMs); at++) {
-      const endMs = Math.min(lastsMs, passedMs() + WINDOW_MS);
-      const found = await recordWindow(String(at), people, pace, () => isPast(endMs));
+    for (let at = 0; !isOver(); at++) {
+      const endMs = passedMs() + WINDOW_MS;
+      const isPast = (): boolean => isOver() || passedMs() >= endMs;
+      const found = await recordWindow(String(at), people, pace, isPast);
       await checked;
       checked = this.#judge(at, found, passedMs());
     }

@@ -80,7 +80,7 @@ function shown(corner: Corner, { kind, kv }: WatchEvent): string {
 }
 
 export function keyspaceConformance(arm: Arm): void {
-  describe(`keyspace over ${arm.name}`, { timeout: 60_000, skip: arm.skip ?? false }, () => {
+  describe(`keyspace over ${arm.name}`, { timeout: 240_000, skip: arm.skip ?? false }, () => {
     let open: OpenArm;
     let keyspace: Keyspace;
     let cornered = 0;

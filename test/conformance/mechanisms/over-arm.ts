@@ -26,7 +26,7 @@ type Test = (title: string, body: (sessions: Sessions) => Promise<void>) => void
 
 /** A suite whose tests share one engine and the two sessions on it; each test takes names of its own. */
 export function overArm(title: string, arm: Arm, suite: (test: Test) => void): void {
-  describe(`${title} over ${arm.name}`, { timeout: 60_000, skip: arm.skip ?? false }, () => {
+  describe(`${title} over ${arm.name}`, { timeout: 240_000, skip: arm.skip ?? false }, () => {
     let sessions: Sessions | undefined;
     before(async () => {
       const open = await arm.open();

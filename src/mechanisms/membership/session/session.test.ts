@@ -74,7 +74,7 @@ async function leases(keyspace: Keyspace): Promise<number> {
   return (await keyspace.call({ kind: "leases" })).ids.length;
 }
 
-describe("session", { timeout: 20_000 }, () => {
+describe("session", { timeout: 120_000 }, () => {
   test("[SES-1] renewal keeps it for far longer than its time to live (embedded engine)", async () => {
     const { clock, keyspace } = await world();
     const session = await openSession(keyspace, clock, { ttlMs: 3_000 });
