@@ -1,8 +1,7 @@
 /**
  * Runs the compiled tests with Node's own runner and ends with the totals on one line.
  *
- * `--match TEXT` runs only files whose path contains TEXT. `--rewrite` lets tests that compare with recorded files
- * write these anew. Files run two at a time: several start servers and measure order, and a machine with two cores is the
+ * Files run two at a time unless told otherwise: several start servers and measure order, and a machine with two cores is the
  * reference. Those named `*.alone.test` use all cores and come last, one at a time. Each line says how long its file took.
  * Of a file that failed, the tests that failed are told with their errors, and what it printed outside of the report; they
  * are named once more at the end. Those that were never begun because another failed are named only there. Exits with 1 if a
@@ -11,9 +10,21 @@
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
+import { commandLine, wholeNumber } from "./script.ts";
+
+const USAGE = `npm test -- [options]
+
+  --match TEXT   only files whose path contains it
+  --at-once N    files that run beside each other, default 2
+  --rewrite      recorded files that tests compare with are written anew`;
+
+const { values } = commandLine(USAGE, {
+  match: { type: "string", default: "" },
+  "at-once": { type: "string", default: "2" },
+  rewrite: { type: "boolean", default: false },
+});
 
 const root = join(import.meta.dirname, "..", "..");
-const CONCURRENCY = 2;
 
 function testFiles(folder: string): string[] {
   if (!existsSync(folder)) return [];
@@ -61,9 +72,7 @@ function failures(report: string): { readonly names: string[]; readonly text: st
 /** Runs one file; its report is printed when it ends, and only then, so that two do not mix. */
 function runFile(path: string): Promise<Result> {
   return new Promise((resolve) => {
-    const env = process.argv.includes("--rewrite")
-      ? { ...process.env, QUORATE_REWRITE: "1" }
-      : process.env;
+    const env = values.rewrite ? { ...process.env, QUORATE_REWRITE: "1" } : process.env;
     const child = spawn(process.execPath, ["--test", "--test-reporter=tap", path], {
       cwd: root,
       env,
@@ -100,11 +109,10 @@ function runFile(path: string): Promise<Result> {
 }
 
 async function main(): Promise<void> {
-  const at = process.argv.indexOf("--match");
-  const match = at < 0 ? "" : (process.argv[at + 1] ?? "");
+  const atOnce = wholeNumber("at-once", values["at-once"]);
   const files = [join(root, "dist", "src"), join(root, "dist", "test")]
     .flatMap(testFiles)
-    .filter((path) => path.includes(match))
+    .filter((path) => path.includes(values.match))
     .sort();
   const sum = { passed: 0, failed: 0, skipped: 0 };
   const failed: string[] = [];
@@ -119,7 +127,7 @@ async function main(): Promise<void> {
       failed.push(...totals.failures);
     }
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, () => worker(together)));
+  await Promise.all(Array.from({ length: atOnce }, () => worker(together)));
   await worker(files.filter(isAlone));
   for (const name of failed) console.log(`failed: ${name}`);
   console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
