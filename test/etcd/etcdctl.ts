@@ -14,7 +14,7 @@ export class Ctl {
   #tell: () => void = () => {};
   constructor(endpoint: string, ...args: readonly string[]) {
     this.child = spawn("etcdctl", ["--endpoints", endpoint, ...args], {
-      env: { ...process.env, ETCDCTL_API: "3" },
+      env: { ...process.env, ETCDCTL_COMMAND_TIMEOUT: "60s", ETCDCTL_API: "3" },
       timeout: RUN_MS,
     });
     this.child.stdout.on("data", (chunk: Buffer) => {

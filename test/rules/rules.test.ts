@@ -5,7 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.ts";
-import { lock } from "../../src/sdk/selection.ts";
+import { lock, locks } from "../../src/sdk/selection.ts";
+import { prng } from "../../src/base/prng.ts";
+import { slowTwin } from "../../src/verify/slow-twin.ts";
 import { Simulated } from "./simulated.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -130,3 +132,29 @@ for (const order of ["the outer first", "the inner first"]) {
     assert.equal(kvs.length, 1, "no key of an inner one lies under the outer one's prefix");
   });
 }
+
+for (const [timeoutMs, succeeds] of [
+  [60_000, true],
+  [undefined, false],
+] as const)
+  test(`[SEL-32] whoever waits gives each question the time that it was given, ${timeoutMs ?? "or the default"} ms (an engine that takes 12 s to answer)`, async () => {
+    const machine = new Simulated();
+    const { keyspace } = await machine.start();
+    const { clock } = machine;
+    let delayMs = 0;
+    const slow = slowTwin(keyspace, { clock, entropy: prng(1), delayMs: () => delayMs });
+    const ann = machine.client(keyspace, "ann");
+    const held = await machine.until(locks(ann, ["one", "two"]).acquire());
+    const patient = machine.client(slow, "bob", 300_000);
+    const waits = [lock(patient, "one"), locks(patient, ["two", "three"])].map((each) =>
+      each.acquire({ timeoutMs }),
+    );
+    for (const each of waits) each.catch(() => {});
+    await machine.pass(1_000);
+    delayMs = 6_000;
+    await machine.until(held.release());
+    for (const each of waits) {
+      if (succeeds) assert.ok((await machine.until(each)).token > held.token);
+      else await assert.rejects(machine.until(each), /^QuorateError: TIMEOUT \(definite\)/);
+    }
+  });

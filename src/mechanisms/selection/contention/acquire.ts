@@ -140,8 +140,8 @@ function lineOf(
     anybodyIn: rule.kind === "permits" ? prefix : undefined,
     join: () => noting(ask(on, enter, entering, { signal, timeoutMs })),
     look: (created, stop) =>
-      noting(ask(on, look, { key, created, prefix, rule, held }, { signal: stop })),
-    promote: (stop) => ask(on, promote, { prefix, taker: key }, { signal: stop }),
+      noting(ask(on, look, { key, created, prefix, rule, held }, { signal: stop, timeoutMs })),
+    promote: (stop) => ask(on, promote, { prefix, taker: key }, { signal: stop, timeoutMs }),
     leave: (created) =>
       granted
         ? ask(on, release, { prefix, key, created, waits }, leaving)

@@ -25,7 +25,10 @@ export interface StandOptions {
   readonly waitMs?: number | undefined;
   /** Aborting while waiting rejects with ABORTED (definite) and leaves the queue; before the first answer of the engine, indefinite. */
   readonly signal?: AbortSignal | undefined;
-  /** How long the engine may take to answer, ms; default that of the connection. TIMEOUT is indefinite. */
+  /**
+   * How long the engine may take for each answer, ms; default that of the connection. TIMEOUT is indefinite until it has said
+   * where one stands, definite after that.
+   */
   readonly timeoutMs?: number | undefined;
 }
 

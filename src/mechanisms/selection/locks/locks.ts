@@ -147,7 +147,7 @@ function lineOf(on: Several, session: Session, suffix: Bytes, options: AcquireOp
     key: (keys[0] ?? suffix) as Bytes,
     join: () => ask(on, enterAll, entering, { signal, timeoutMs }),
     look: (created, stop) =>
-      ask(on, lookAll, { prefixes, suffix, created, held }, { signal: stop }),
+      ask(on, lookAll, { prefixes, suffix, created, held }, { signal: stop, timeoutMs }),
     leave: (created) => ask(on, leaveAll, { keys, created, waits }, { timeoutMs: session.ttlMs }),
   };
 }
