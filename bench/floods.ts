@@ -2,14 +2,15 @@
  * What floods cost an honest client: its put latency at a steady rate, quiet and flooded in turns, and the server's memory.
  * Server, honest client and flood are processes of their own, so that nobody is slowed by a neighbour's JavaScript.
  *
- * A figure is the median over the rounds. Floods come from other machines; here they would take cores from server and
+ * A figure is the median over the rounds. The first rounds, in which the server is still being compiled, do not count; nor does one
+ * in which this machine's host took cores away, which is done again. Floods come from other machines; here they would take cores from server and
  * honest client, so these two go first where the system allows that (as root), the flood runs when no other process would
  * (`chrt`), and else the figure is an upper bound.
  */
 import type { ChildProcess, ForkOptions } from "node:child_process";
 import { execFileSync, fork, spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
-import { constants, setPriority } from "node:os";
+import { availableParallelism, constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { FloodJob, FloodKind, FloodState } from "./clients/flood.ts";
@@ -19,7 +20,7 @@ import { progress } from "./figures.ts";
 import type { LongestTask, ProbeRequest } from "./loop-probe.ts";
 import type { BenchOptions } from "./options.ts";
 import { endOfPhase } from "./probed.ts";
-import { cpuMs, residentBytes } from "./process-usage.ts";
+import { cpuMs, residentBytes, stolenMs } from "./process-usage.ts";
 import type { FloodFigures, Row } from "./rows.ts";
 import type { BenchServer } from "./servers.ts";
 import { scratchDirectory, startQuorate } from "./servers.ts";
@@ -29,6 +30,12 @@ import { settingOf } from "./setting.ts";
 const RATIO_MAX = 2;
 /** How long the server has to come to rest after a flood. */
 const REST_MS = 1_000;
+/** Rounds before the first that counts. */
+const WARM_UP_ROUNDS = 2;
+/** What the host may take of the cores in a round that counts; 1% of a round is as much as what a p99 says. */
+const STOLEN_MAX = 0.01;
+/** For each round so many are done again at most: where the host is never calm, they count as they are. */
+const AGAIN_MAX = 3;
 
 type LatencyFigures = Omit<FloodFigures, "longestTaskMs">;
 
@@ -86,9 +93,10 @@ export async function floodsBench(
   }
 }
 
-/** One measurement, and the server's share of a core meanwhile. */
+/** One measurement, with the server's share of a core meanwhile, and the host's of all. */
 interface Phase extends SteadyResult {
   readonly serverCores: number;
+  readonly stolen: number;
 }
 
 type Child = (name: string, job: FloodJob | SteadyJob) => ChildProcess;
@@ -170,23 +178,28 @@ async function measure(
     const flooded: Phase[] = [];
     const resident: number[] = [];
     let rssBefore = Number.NaN;
-    for (let round = 0; round < options.rounds; round++) {
-      quiet.push(await during(server, honest, () => pause(options.seconds * 1_000)));
+    let disturbed = 0;
+    for (let round = 0; quiet.length < options.rounds; round++) {
+      const calm = await during(server, honest, () => pause(options.seconds * 1_000));
       if (round === 0) rssBefore = residentBytes(pid);
       const [found, source] = await flooding(flood, server, child, options, (stay) =>
         during(server, honest, stay),
       );
-      flooded.push(found);
       resident.push(residentBytes(pid));
       await ended(source);
       await pause(REST_MS);
+      if (round < WARM_UP_ROUNDS) continue;
+      const isCalm = Math.max(calm.stolen, found.stolen) <= STOLEN_MAX;
+      if (!isCalm && disturbed++ < AGAIN_MAX * options.rounds) continue;
+      quiet.push(calm);
+      flooded.push(found);
     }
     const { figures, note } = summary(quiet, flooded, rssBefore, resident);
     const how = [
       first ? "server and honest client go first" : "server and honest client do not go first",
       "execPath" in LAST ? "the flood last" : "the flood not last",
     ].join(", ");
-    return { figures, note: `${note}; ${how}` };
+    return { figures, note: `${note}; ${disturbed} rounds in which the host took cores; ${how}` };
   });
 }
 
@@ -247,12 +260,15 @@ async function during(
 ): Promise<Phase> {
   const began = performance.now();
   const cpu = cpuMs(server.pid);
+  const taken = stolenMs();
   honest.send("begin" satisfies SteadyOrder);
   await stay();
-  const serverCores = (cpuMs(server.pid) - cpu) / (performance.now() - began);
+  const tookMs = performance.now() - began;
+  const serverCores = (cpuMs(server.pid) - cpu) / tookMs;
+  const stolen = (stolenMs() - taken) / (tookMs * availableParallelism());
   const answer = new Promise<SteadyResult>((resolve) => honest.once("message", resolve));
   honest.send("end" satisfies SteadyOrder);
-  return { ...(await answer), serverCores };
+  return { ...(await answer), serverCores, stolen };
 }
 
 /** Resolves when `child` says `word`; rejects if it ends instead. */

@@ -33,6 +33,16 @@ export function mainThreadMs(pid: number): number {
   }
 }
 
+/** What the host has taken from all cores of this machine since it began, ms; 0 where that is not told. */
+export function stolenMs(): number {
+  try {
+    const [all = ""] = readFileSync("/proc/stat", "utf8").split("\n");
+    return Number(all.trim().split(/ +/)[8] ?? 0) * TICK_MS;
+  } catch {
+    return 0;
+  }
+}
+
 /** CPU of the ended and awaited children of this process, ms: servers still running are not in it. */
 export function childrenCpuMs(): number {
   const fields = stat("self");

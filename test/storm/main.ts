@@ -12,7 +12,7 @@ import { Storm, wrongIn } from "./storm.ts";
 
 const USAGE = `npm run storm -- [options]
 
-  --minutes M    how long, default 30
+  --minutes M    how long at least, default 30; a storm lasts until every kind of fault has happened
   --nodes N      members, default 3
   --seed S       of what goes wrong, default 1
   --quiet        full load, nothing goes wrong, and nobody is to be elected
