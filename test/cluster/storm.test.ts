@@ -8,7 +8,7 @@ import { ProcessCluster } from "./processes.ts";
 const SECONDS = Number(process.env["QUORATE_STORM_SECONDS"] ?? 60);
 const SEED = Number(process.env["QUORATE_SEED"] ?? 1);
 
-describe("a storm", { timeout: 240_000 + 3_000 * SECONDS }, () => {
+describe("a storm", { timeout: 600_000 + 3_000 * SECONDS }, () => {
   let cluster: ProcessCluster;
   before(async () => {
     cluster = await ProcessCluster.start(3, { linked: true });
