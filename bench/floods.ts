@@ -2,10 +2,11 @@
  * What floods cost an honest client: its put latency at a steady rate, quiet and flooded in turns, and the server's memory.
  * Server, honest client and flood are processes of their own, so that nobody is slowed by a neighbour's JavaScript.
  *
- * A figure is the median over the rounds. The first rounds, in which the server is still being compiled, do not count; nor does one
- * in which this machine's host took cores away, which is done again. Floods come from other machines; here they would take cores from server and
- * honest client, so these two go first where the system allows that (as root), the flood runs when no other process would
- * (`chrt`), and else the figure is an upper bound.
+ * A figure is the median over the rounds. The first rounds, in which the server is still being compiled, do not count; one in which
+ * this machine's host took cores away is done again.
+ *
+ * Floods come from other machines; here they would take cores from server and honest client, so these two go first where the
+ * system allows that (as root), the flood runs when no other process would (`chrt`), and else the figure is an upper bound.
  */
 import type { ChildProcess, ForkOptions } from "node:child_process";
 import { execFileSync, fork, spawnSync } from "node:child_process";

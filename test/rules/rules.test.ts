@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.ts";
-import { lock, locks } from "../../src/sdk/selection.ts";
+import { barrier, latch, lock, locks } from "../../src/sdk/selection.ts";
 import { prng } from "../../src/base/prng.ts";
+import type { Keyspace } from "../../src/contract/keyspace.ts";
 import { slowTwin } from "../../src/verify/slow-twin.ts";
 import { Simulated } from "./simulated.ts";
 
@@ -157,4 +158,47 @@ for (const [timeoutMs, succeeds] of [
       if (succeeds) assert.ok((await machine.until(each)).token > held.token);
       else await assert.rejects(machine.until(each), /^QuorateError: TIMEOUT \(definite\)/);
     }
+  });
+
+for (const noun of ["barrier", "latch"] as const)
+  test(`[SEL-32] so does whoever waits at a ${noun} and must read it because its watch ended (history forgotten meanwhile)`, async () => {
+    const machine = new Simulated();
+    const { keyspace } = await machine.start();
+    const asked: (number | undefined)[] = [];
+    const forget = async (): Promise<void> => {
+      for (const value of ["1", "2"])
+        await keyspace.call({ kind: "put", key: utf8("other"), value: utf8(value) });
+      const { revision } = await keyspace.call({ kind: "range", key: utf8("other") });
+      await keyspace.call({ kind: "compact", revision });
+    };
+    const forgetful: Keyspace = {
+      ...keyspace,
+      call: async (request, given) => {
+        const answer = await keyspace.call(request, given);
+        if (request.kind !== "range") return answer;
+        asked.push(given?.timeoutMs);
+        if (asked.length === 1 && noun === "latch") await forget();
+        return answer;
+      },
+      run: async (procedure, args, given) => {
+        const ran = await keyspace.run(procedure, args, given);
+        await forget();
+        return ran;
+      },
+    };
+    const [ann, bob] = [machine.client(keyspace, "ann"), machine.client(forgetful, "bob")];
+    const wait = { timeoutMs: 60_000 };
+    const waits =
+      noun === "barrier"
+        ? barrier(bob, "all", { parties: 2 }).arrive(wait)
+        : latch(bob, "all", { count: 1 }).wait(wait);
+    await machine.pass(1_000);
+    const reads = noun === "barrier" ? 1 : 2;
+    assert.deepEqual(
+      asked,
+      Array.from({ length: reads }, () => 60_000),
+    );
+    if (noun === "barrier") await machine.until(barrier(ann, "all", { parties: 2 }).arrive());
+    else await machine.until(latch(ann, "all", { count: 1 }).countDown());
+    assert.equal((await machine.until<{ readonly ok: boolean }>(waits)).ok, true);
   });

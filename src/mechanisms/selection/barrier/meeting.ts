@@ -160,8 +160,8 @@ async function others(
   try {
     const says = (value: Bytes | undefined): boolean | undefined =>
       value === undefined ? undefined : hasMet(decodeState(prefix, value), generation, id);
-    const awaited = { key: stateKey(prefix), from: first.revision, says };
-    const { waitMs = Infinity } = options;
+    const { waitMs = Infinity, timeoutMs } = options;
+    const awaited = { key: stateKey(prefix), from: first.revision, says, timeoutMs };
     const counted = await untilSays(plane, awaited, waitMs, following.signal);
     if (counted === true) return met;
     // What a lost session had goes with its lease; nobody need be told.

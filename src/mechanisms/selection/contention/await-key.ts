@@ -15,6 +15,8 @@ export interface Awaited<T> {
   /** The revision up to which the key has been read. */
   readonly from: number;
   readonly says: (value: Bytes | undefined) => T | undefined;
+  /** How long the engine may take to be read from, ms; default that of the connection. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** What was awaited, or undefined when `waitMs` is over or `stop` aborts. */
@@ -25,6 +27,7 @@ export async function untilSays<T>(
   stop: AbortSignal,
 ): Promise<T | undefined> {
   const until = plane.clock.monotonicMs() + waitMs;
+  const { timeoutMs } = awaited;
   let { from } = awaited;
   for (;;) {
     const leftMs = until - plane.clock.monotonicMs();
@@ -33,7 +36,7 @@ export async function untilSays<T>(
     if (told !== undefined || stop.aborted || plane.clock.monotonicMs() >= until) return told;
     // The watch ended (compaction, a slow start): the key itself says where things stand.
     const key = (plane.prefix + awaited.key) as Bytes;
-    const { kvs, revision } = await plane.keyspace.call({ kind: "range", key });
+    const { kvs, revision } = await plane.keyspace.call({ kind: "range", key }, { timeoutMs });
     const said = awaited.says(kvs[0]?.value);
     if (said !== undefined) return said;
     from = revision;

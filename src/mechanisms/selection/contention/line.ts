@@ -26,8 +26,8 @@ export interface StandOptions {
   /** Aborting while waiting rejects with ABORTED (definite) and leaves the queue; before the first answer of the engine, indefinite. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * How long the engine may take for each answer, ms; default that of the connection. TIMEOUT is indefinite until it has said
-   * where one stands, definite after that.
+   * How long the engine may take for each answer, ms; default that of the connection. TIMEOUT is indefinite unless it says
+   * otherwise: whoever may have got a place by then is taken out of it in the background.
    */
   readonly timeoutMs?: number | undefined;
 }

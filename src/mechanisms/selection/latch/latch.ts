@@ -125,7 +125,7 @@ async function explain(on: Latch): Promise<LatchExplanation> {
 
 async function wait(on: Latch, options: StandOptions): Promise<Opened> {
   const { plane } = on;
-  const { signal, waitMs = Infinity } = options;
+  const { signal, waitMs = Infinity, timeoutMs } = options;
   const done = plane.busy();
   const following = plane.follow([signal, plane.closing]);
   try {
@@ -139,7 +139,7 @@ async function wait(on: Latch, options: StandOptions): Promise<Opened> {
       ({ count } = decodeLatch(on.key, value));
       return count === 0 ? "open" : undefined;
     };
-    const awaited = { key: on.key, from: first.revision, says };
+    const awaited = { key: on.key, from: first.revision, says, timeoutMs };
     const end = await untilSays(plane, awaited, waitMs, following.signal);
     if (end === "open") return { ok: true };
     if (following.signal.aborted) throw abortedWait(on.object, following.signal.reason);
