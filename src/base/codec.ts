@@ -13,6 +13,15 @@ export class Malformed extends Error {
   override readonly name = "Malformed";
 }
 
+/** The last 64-bit integer and its halves: one caller's id goes by many times in a row, and big integers are dear. */
+let memo = { value: 0n, high: 0, low: 0 };
+
+/** Four bytes of `array` at `at`, big-endian. */
+export function u32At(array: Uint8Array, at: number): number {
+  const high = ((array[at] as number) << 24) | ((array[at + 1] as number) << 16);
+  return (high | ((array[at + 2] as number) << 8) | (array[at + 3] as number)) >>> 0;
+}
+
 export class ByteWriter {
   #array: Uint8Array;
   #length = 0;
@@ -69,9 +78,12 @@ export class ByteWriter {
     this.#array[this.#length++] = rest;
   }
   int64(value: bigint): void {
-    const bits = BigInt.asUintN(64, value);
-    this.u32(Number(bits >> 32n));
-    this.u32(Number(bits & 0xffff_ffffn));
+    if (value !== memo.value) {
+      const bits = BigInt.asUintN(64, value);
+      memo = { value, high: Number(bits >> 32n), low: Number(bits & 0xffff_ffffn) };
+    }
+    this.u32(memo.high);
+    this.u32(memo.low);
   }
   bytes(value: Bytes): void {
     this.uint(value.length);
@@ -113,8 +125,10 @@ export class ByteReader {
     return this.#array[this.#at++] as number;
   }
   u32(): number {
-    const [a, b, c, d] = [this.u8(), this.u8(), this.u8(), this.u8()];
-    return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+    const at = this.#at;
+    if (this.#end - at < 4) throw new Malformed("ends early");
+    this.#at = at + 4;
+    return u32At(this.#array, at);
   }
   uint(): number {
     let value = this.u8();
@@ -130,8 +144,11 @@ export class ByteReader {
   int64(): bigint {
     const high = this.u32();
     const low = this.u32();
-    if (high === 0) return BigInt(low);
-    return BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low));
+    if (high !== memo.high || low !== memo.low) {
+      const value = BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low));
+      memo = { value, high, low };
+    }
+    return memo.value;
   }
   bytes(): Bytes {
     const length = this.uint();
@@ -318,7 +335,7 @@ export function struct<T extends object>(fields: Fields<T>): Codec<T> {
   };
 }
 
-/** A union told apart by `kind`; the order of the cases is the format. */
+/** A union told apart by `kind`; the order of the cases is the format. What a case decodes is a fresh object. */
 export function union<T extends { readonly kind: string }>(cases: {
   readonly [K in T["kind"]]: Codec<Omit<Extract<T, { readonly kind: K }>, "kind">>;
 }): Codec<T> {
@@ -335,8 +352,9 @@ export function union<T extends { readonly kind: string }>(cases: {
       const code = reader.u8();
       const codec = codecs[code];
       if (codec === undefined) throw new Malformed("an unknown kind");
-      const fields = codec.decode(reader);
-      return { kind: names[code], ...fields } as unknown as T;
+      const fields = codec.decode(reader) as { kind?: T["kind"] | undefined };
+      fields.kind = names[code];
+      return fields as T;
     },
   };
 }

@@ -198,8 +198,13 @@ export class OrderedMap<V> {
       leaf.values[at] = value;
       return undefined;
     }
-    leaf.keys.splice(at, 0, key);
-    leaf.values.splice(at, 0, value);
+    if (at === leaf.keys.length) {
+      leaf.keys.push(key);
+      leaf.values.push(value);
+    } else {
+      leaf.keys.splice(at, 0, key);
+      leaf.values.splice(at, 0, value);
+    }
     this.#size++;
     if (leaf.keys.length <= LEAF_MAX) return undefined;
     // Keys that only ever grow (sequences, queues) leave full leaves behind them.

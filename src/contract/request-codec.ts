@@ -1,6 +1,7 @@
 /**
  * The binary form of requests and replies: what the log keeps of a reply and what the native wire carries.
- * The order of kinds and fields is the format; additions go to the end.
+ * The order of kinds and fields is the format; additions go to the end. What every put brings along is written out by
+ * hand, in the format of a struct: the loops of one took a fifth of a server's time.
  */
 import type { Codec } from "../base/codec.ts";
 import {
@@ -20,6 +21,7 @@ import {
   uintCodec,
   union,
 } from "../base/codec.ts";
+import { must } from "../base/assert.ts";
 import type { ErrorCode, Failure } from "../base/errors.ts";
 import { ERROR_CODES } from "../base/errors.ts";
 import type { AuthOrder, KeyRange, Permission } from "./auth.ts";
@@ -97,14 +99,25 @@ const rangeCodec: Codec<Body<RangeRequest>> = struct<Body<RangeRequest>>({
   maxCreateRevision: optional(uintCodec),
   consistency: optional(oneOf(["linearizable", "serializable"])),
 });
-const putCodec: Codec<Body<PutRequest>> = struct<Body<PutRequest>>({
-  key: bytesCodec,
-  value: bytesCodec,
+type PutOptions = Omit<Body<PutRequest>, "key" | "value">;
+const putOptions: Codec<PutOptions> = struct<PutOptions>({
   lease: optional(int64Codec),
   prevKv: optional(booleanCodec),
   ignoreValue: optional(booleanCodec),
   ignoreLease: optional(booleanCodec),
 });
+const putCodec: Codec<Body<PutRequest>> = {
+  encode: (writer, put) => {
+    writer.bytes(put.key);
+    writer.bytes(put.value);
+    putOptions.encode(writer, put);
+  },
+  decode: (reader) => {
+    const key = reader.bytes();
+    const value = reader.bytes();
+    return { ...putOptions.decode(reader), key, value };
+  },
+};
 const deleteCodec: Codec<Body<DeleteRangeRequest>> = struct<Body<DeleteRangeRequest>>({
   key: bytesCodec,
   end: optional(bytesCodec),
@@ -199,7 +212,19 @@ const rangeResponse = struct<RangeResponse>({
   more: booleanCodec,
   count: uintCodec,
 });
-const putResponse = struct<PutResponse>({ revision: uintCodec, prevKv: optional(keyValueCodec) });
+const putResponse: Codec<PutResponse> = {
+  encode: (writer, { revision, prevKv }) => {
+    writer.uint(revision);
+    writer.uint(prevKv === undefined ? 0 : 1);
+    if (prevKv !== undefined) keyValueCodec.encode(writer, prevKv);
+  },
+  decode: (reader) => {
+    const revision = reader.uint();
+    return (reader.uint() & 1) === 0
+      ? { revision }
+      : { revision, prevKv: keyValueCodec.decode(reader) };
+  },
+};
 const deleteResponse = struct<DeleteRangeResponse>({
   revision: uintCodec,
   deleted: uintCodec,
@@ -292,14 +317,23 @@ export const failureCodec: Codec<Failure> = {
   },
 };
 
-export const callerStampCodec: Codec<CallerStamp> = struct<CallerStamp>({
-  id: int64Codec,
-  sequence: uintCodec,
-  firstUnacked: uintCodec,
-});
+export const callerStampCodec: Codec<CallerStamp> = {
+  encode: (writer, { id, sequence, firstUnacked }) => {
+    writer.int64(id);
+    writer.uint(sequence);
+    writer.uint(firstUnacked);
+  },
+  decode: (reader) => {
+    const id = reader.int64();
+    const sequence = reader.uint();
+    return { id, sequence, firstUnacked: reader.uint() };
+  },
+};
 
 const kinds = Object.keys(responseCodecs) as (keyof ResponseOf)[];
-const kindCodes = new Map(kinds.map((kind, code) => [kind, code]));
+const ofKind = new Map(
+  kinds.map((kind, code) => [kind, { code, codec: responseCodecs[kind] as Codec<Response> }]),
+);
 const FAILED = 255;
 
 /** Writes a reply to a request of `kind`. */
@@ -313,8 +347,9 @@ export function encodeReply(
     failureCodec.encode(writer, reply.failure);
     return;
   }
-  writer.u8(kindCodes.get(kind) as number);
-  (responseCodecs[kind] as Codec<Response>).encode(writer, reply.response);
+  const { code, codec } = must(ofKind.get(kind), "every kind of request has a response");
+  writer.u8(code);
+  codec.encode(writer, reply.response);
 }
 
 /** Reads what `encodeReply` wrote; Malformed if it is not the reply to a request of `kind`, where that is known. */

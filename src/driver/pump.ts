@@ -25,7 +25,7 @@ import { WatchHub } from "../keyspace/watch-hub.ts";
 import type { Clock } from "../ports/clock.ts";
 import { silentMeter } from "../ports/meter.ts";
 import type { ByteStream, StreamHandler } from "../ports/network.ts";
-import type { ReplicaInput, ReplicaOutput } from "../replica/inputs.ts";
+import type { Now, ReplicaInput, ReplicaOutput } from "../replica/inputs.ts";
 import type { LogRecord } from "../replica/log-record.ts";
 import type { MemberOrder } from "../replica/members.ts";
 import { answer, stopped } from "../replica/queries.ts";
@@ -333,17 +333,22 @@ export class Pump implements Driver {
 
   #step(input: ReplicaInput): void {
     if (this.#stopped !== undefined || this.#left) return;
-    const count = this.#ticker.due(this.#clock.monotonicMs());
-    if (count > 0) this.#run({ kind: "tick", count });
-    this.#run(input);
-    while (this.#replica.behind && this.#stopped === undefined) this.#run({ kind: "apply" });
+    const now = this.#now();
+    const count = this.#ticker.due(now.monotonicMs);
+    if (count > 0) this.#run({ kind: "tick", count }, now);
+    this.#run(input, now);
+    while (this.#replica.behind && this.#stopped === undefined)
+      this.#run({ kind: "apply" }, this.#now());
     if (this.#replica.open) this.#schedulePump();
   }
 
-  #run(input: ReplicaInput): void {
+  #now(): Now {
+    return { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
+  }
+
+  #run(input: ReplicaInput, now: Now): void {
     let outputs: readonly ReplicaOutput[];
     try {
-      const now = { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
       outputs = this.#replica.step(input, now);
     } catch (error) {
       // A broken invariant: whatever is in memory can no longer be trusted, and nothing more may be acknowledged.

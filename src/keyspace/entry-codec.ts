@@ -1,6 +1,7 @@
 /**
  * The binary form of what the log keeps of an entry. Bytes that are no entry throw `Malformed`, whatever they are.
  */
+import { must } from "../base/assert.ts";
 import type { Bytes } from "../base/bytes.ts";
 import type { ByteWriter } from "../base/codec.ts";
 import { ByteReader, Malformed, oneOf, textCodec } from "../base/codec.ts";
@@ -35,6 +36,9 @@ const META: readonly MetaChange["kind"][] = [
   "voteDue",
   "tokenGiven",
 ];
+const META_CODES: ReadonlyMap<MetaChange["kind"], number> = new Map(
+  META.map((kind, code) => [kind, code]),
+);
 const alarms = oneOf<AlarmKind>(["NOSPACE", "CORRUPT", "CLOCK"]);
 
 export function encodeEntry(writer: ByteWriter, entry: Logged): void {
@@ -70,7 +74,7 @@ function encodeChange(writer: ByteWriter, change: Change): void {
 }
 
 function encodeMeta(writer: ByteWriter, meta: MetaChange): void {
-  writer.u8(META.indexOf(meta.kind));
+  writer.u8(must(META_CODES.get(meta.kind), "every kind has a code"));
   switch (meta.kind) {
     case "leaseGranted":
       writer.int64(meta.id);

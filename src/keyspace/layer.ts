@@ -2,6 +2,7 @@
  * A layer of uncommitted versions over what is below it: the overlay over the base, one transaction over the overlay.
  *
  * Invariant: a read through the layer sees each key once, the layer's version if it has one; a version 0 hides the key.
+ * Most transactions change one key: until there is a second, no map is made for it.
  */
 import type { Bytes } from "../base/bytes.ts";
 import { OrderedMap } from "../base/ordered-map.ts";
@@ -22,40 +23,54 @@ export function tombstone(key: Bytes, revision: number): KeyValue {
 
 export class Layer implements RangeSource {
   readonly #below: RangeSource;
-  readonly #own = new OrderedMap<KeyValue>();
+  #only: KeyValue | undefined;
+  #map: OrderedMap<KeyValue> | undefined;
 
   constructor(below: RangeSource) {
     this.#below = below;
   }
 
   get size(): number {
-    return this.#own.size;
+    return this.#map?.size ?? (this.#only === undefined ? 0 : 1);
   }
   own(key: Bytes): KeyValue | undefined {
-    return this.#own.get(key);
+    if (this.#map !== undefined) return this.#map.get(key);
+    return this.#only?.key === key ? this.#only : undefined;
   }
   /** What it holds itself, in key order. */
   all(): readonly KeyValue[] {
+    if (this.#map === undefined) return this.#only === undefined ? [] : [this.#only];
     const own: KeyValue[] = [];
-    this.#own.scan("", undefined, (_key, kv) => own.push(kv) > 0);
+    this.#map.scan("", undefined, (_key, kv) => own.push(kv) > 0);
     return own;
   }
   set(kv: KeyValue): void {
-    this.#own.set(kv.key, kv);
+    const isOnly = this.#only === undefined || this.#only.key === kv.key;
+    if (this.#map === undefined && isOnly) this.#only = kv;
+    else this.#mapped().set(kv.key, kv);
   }
   drop(key: Bytes): void {
-    this.#own.delete(key);
+    if (this.#map !== undefined) this.#map.delete(key);
+    else if (this.#only?.key === key) this.#only = undefined;
+  }
+
+  #mapped(): OrderedMap<KeyValue> {
+    if (this.#map !== undefined) return this.#map;
+    this.#map = new OrderedMap();
+    if (this.#only !== undefined) this.#map.set(this.#only.key, this.#only);
+    this.#only = undefined;
+    return this.#map;
   }
 
   get(key: Bytes): KeyValue | undefined {
-    const own = this.#own.get(key);
+    const own = this.own(key);
     if (own === undefined) return this.#below.get(key);
     return own.version === 0 ? undefined : own;
   }
 
   scan(from: Bytes, end: Bytes | undefined, visit: (kv: KeyValue) => boolean): boolean {
-    if (this.#own.size === 0) return this.#below.scan(from, end, visit);
-    const own = this.#own.cursor(from);
+    if (this.size === 0) return this.#below.scan(from, end, visit);
+    const own = this.#mapped().cursor(from);
     const visitOwn = (upTo: Bytes | undefined): boolean => {
       for (let kv = own.value; kv !== undefined; kv = own.value) {
         if (upTo !== undefined && kv.key >= upTo) return true;

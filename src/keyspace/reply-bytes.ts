@@ -19,6 +19,7 @@ function shapeBytes(value: unknown): number {
   if (typeof value === "string") return SCALAR_BYTES + value.length;
   if (typeof value !== "object" || value === null) return SCALAR_BYTES;
   let bytes = SCALAR_BYTES;
-  for (const field of Object.values(value)) bytes += shapeBytes(field);
+  const fields = value as Readonly<Record<string, unknown>>;
+  for (const name in fields) bytes += shapeBytes(fields[name]);
   return bytes;
 }

@@ -173,8 +173,10 @@ function applyPut(scope: TransactionScope, put: PutRequest): PutResponse {
   const value = put.ignoreValue === true ? (present?.value ?? ("" as Bytes)) : put.value;
   const lease = put.ignoreLease === true ? (present?.lease ?? 0n) : (put.lease ?? 0n);
   const before = scope.scratch.put(put.key, value, lease);
-  const shown = put.prevKv === true && before !== undefined ? { prevKv: plain(before) } : {};
-  return { revision: revisionOf(scope), ...shown };
+  const revision = revisionOf(scope);
+  return put.prevKv === true && before !== undefined
+    ? { revision, prevKv: plain(before) }
+    : { revision };
 }
 
 /** The revision that answers carry: the transaction's own once it has changed something. */

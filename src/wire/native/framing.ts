@@ -3,7 +3,7 @@
  * write; incoming chunks are read in place where they hold whole frames.
  */
 import type { Codec } from "../../base/codec.ts";
-import { ByteReader, ByteWriter, Malformed } from "../../base/codec.ts";
+import { ByteReader, ByteWriter, Malformed, u32At } from "../../base/codec.ts";
 
 const LENGTH_BYTES = 4;
 /**
@@ -91,7 +91,7 @@ export class FrameReader<T> {
     let at = 0;
     this.#needed = LENGTH_BYTES;
     while (array.length - at >= LENGTH_BYTES) {
-      const length = new ByteReader(array, at, at + LENGTH_BYTES).u32();
+      const length = u32At(array, at);
       if (length > this.#bytesMax)
         throw new Malformed(`a frame of ${length} bytes, at most ${this.#bytesMax} are taken`);
       const end = at + LENGTH_BYTES + length;

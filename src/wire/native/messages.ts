@@ -126,13 +126,27 @@ const watchBatchCodec: Codec<WatchBatch> = shared(
 const idOnly = struct<{ readonly id: number }>({ id: uintCodec });
 const empty: Codec<object> = struct<object>({});
 
+type RequestFrame = Omit<Extract<ClientMessage, { readonly kind: "request" }>, "kind">;
+/** A struct, written out as `request-codec.ts` does it. */
+const requestFrame: Codec<RequestFrame> = {
+  encode: (writer, { id, request, caller }) => {
+    writer.uint(id);
+    requestCodec.encode(writer, request);
+    writer.uint(caller === undefined ? 0 : 1);
+    if (caller !== undefined) callerStampCodec.encode(writer, caller);
+  },
+  decode: (reader) => {
+    const id = reader.uint();
+    const request = requestCodec.decode(reader);
+    return (reader.uint() & 1) === 0
+      ? { id, request }
+      : { id, request, caller: callerStampCodec.decode(reader) };
+  },
+};
+
 export const clientCodec: Codec<ClientMessage> = union<ClientMessage>({
   hello: struct({ program: textCodec, version: textCodec }),
-  request: struct<{ id: number; request: Request; caller?: CallerStamp | undefined }>({
-    id: uintCodec,
-    request: requestCodec,
-    caller: optional(callerStampCodec),
-  }),
+  request: requestFrame,
   watchOpen: struct<{ id: number; request: WatchRequest }>({
     id: uintCodec,
     request: watchRequestCodec,
