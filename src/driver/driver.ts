@@ -58,6 +58,12 @@ export interface DriverOptions {
   readonly segmentBytes?: number | undefined;
   /** Log bytes after which a snapshot is written; default 256 MiB. More means slower recovery, less more writing. */
   readonly snapshotLogBytes?: number | undefined;
+  /**
+   * How much longer the log may be for a large state: this share of the last snapshot's bytes, if that is more than
+   * `snapshotLogBytes`; default 0. With 1/2, snapshots cost no more than three bytes for one of the log, two once
+   * the state grows no more; without, that grows with the state.
+   */
+  readonly snapshotLogShare?: number | undefined;
   /** Re-executes procedures at random to catch those that break the rules. */
   readonly strict?: Prng | undefined;
   readonly meter?: Meter | undefined;

@@ -442,7 +442,9 @@ export class Pump implements Driver {
     this.#compaction.applied();
     const storage = this.#storage;
     if (storage === undefined || storage.isSnapshotting || this.#closing !== undefined) return;
-    if (storage.logBytes <= (this.#options.snapshotLogBytes ?? SNAPSHOT_LOG_BYTES)) return;
+    const { snapshotLogBytes = SNAPSHOT_LOG_BYTES, snapshotLogShare = 0 } = this.#options;
+    if (storage.logBytes <= Math.max(snapshotLogBytes, storage.snapshotBytes * snapshotLogShare))
+      return;
     if (!this.#replica.isFeeding) storage.pinned = undefined;
     storage.snapshot(this.#replica.base).then(
       // What the snapshot pinned may have held back a compaction.

@@ -84,18 +84,27 @@ export function* snapshotFrames(base: Base): Generator<Uint8Array, undefined> {
   return undefined;
 }
 
-/** Writes the present state; returns the index that it covers. The base may be applied to meanwhile; older files stay. */
-export async function writeSnapshot(disk: Disk, clock: Clock, base: Base): Promise<number> {
+/** What a snapshot covers, and its length; 0 bytes: it was there already. */
+export interface WrittenSnapshot {
+  readonly index: number;
+  readonly bytes: number;
+}
+
+/** Writes the present state. The base may be applied to meanwhile; older files stay. */
+export async function writeSnapshot(
+  disk: Disk,
+  clock: Clock,
+  base: Base,
+): Promise<WrittenSnapshot> {
   const index = base.appliedIndex;
   const frames = snapshotFrames(base);
   // The first step pins the state: it must be taken before anything else is applied, so before any await.
   const first = frames.next();
   try {
-    await writeFrames(disk, clock, snapshotName(index), first, frames);
+    return { index, bytes: await writeFrames(disk, clock, snapshotName(index), first, frames) };
   } finally {
     frames.return(undefined);
   }
-  return index;
 }
 
 async function writeFrames(
@@ -104,9 +113,9 @@ async function writeFrames(
   name: string,
   first: IteratorResult<Uint8Array>,
   frames: Generator<Uint8Array, undefined>,
-): Promise<void> {
+): Promise<number> {
   const names = await disk.list();
-  if (names.includes(name)) return;
+  if (names.includes(name)) return 0;
   if (names.includes(`${name}.new`)) await disk.remove(`${name}.new`);
   const file = await disk.open(`${name}.new`, { mode: "create" });
   let at = 0;
@@ -121,6 +130,7 @@ async function writeFrames(
   await file.close();
   await disk.rename(`${name}.new`, name);
   await disk.syncDirectory();
+  return at;
 }
 
 /** Reads a snapshot file back into a base. A file that does not verify is refused with DAMAGED and `remedy`. */

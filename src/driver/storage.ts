@@ -26,6 +26,7 @@ export class Storage {
   /** The next record says that the log goes on from here. */
   #install: Place | undefined;
   #snapshotIndex: number;
+  #snapshotBytes = 0;
   #snapshotting: Promise<number> | undefined;
   /** The snapshot that another member reads. */
   pinned: number | undefined;
@@ -45,6 +46,11 @@ export class Storage {
   /** Of the newest snapshot; 0: none. */
   get snapshotIndex(): number {
     return this.#snapshotIndex;
+  }
+
+  /** Of the last one that was written here since the directory was opened; 0: none. */
+  get snapshotBytes(): number {
+    return this.#snapshotBytes;
   }
 
   /** Writes a record; in as many batches as it needs, most often one. */
@@ -97,7 +103,8 @@ export class Storage {
   }
 
   async #snapshot(base: Base): Promise<number> {
-    const index = await writeSnapshot(this.#disk, this.#clock, base);
+    const { index, bytes } = await writeSnapshot(this.#disk, this.#clock, base);
+    if (bytes > 0) this.#snapshotBytes = bytes;
     // One that came from elsewhere meanwhile is newer.
     this.#snapshotIndex = Math.max(this.#snapshotIndex, index);
     await this.#covered(this.#snapshotIndex);

@@ -79,6 +79,7 @@ export function driverOptions(
           : options.historyKeep * 1_000,
     historyRevisions: options.historyRevisions,
     acceptClockJump: options.acceptClockJump,
+    snapshotLogShare: 1 / 2,
     meter: dashboardMeter(meter),
     cluster,
     formats: options.formats,

@@ -3,101 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.ts";
 import { QuorateError } from "../../src/base/errors.ts";
-import { prng } from "../../src/base/prng.ts";
 import { FORMATS } from "../../src/contract/formats.ts";
-import { procedureSet } from "../../src/contract/procedure.ts";
-import type { CallerStamp, Reply, Request, ResponseOf } from "../../src/contract/requests.ts";
-import type { DriverOptions } from "../../src/driver/driver.ts";
-import { openDriver } from "../../src/driver/driver.ts";
-import type { Driver } from "../../src/driver/face.ts";
+import type { Reply, Request } from "../../src/contract/requests.ts";
 import { Log, segmentName, segmentNumbers } from "../../src/driver/log.ts";
 import { snapshotNames } from "../../src/driver/snapshot-files.ts";
 import { VERSION_OVERHEAD_BYTES } from "../../src/keyspace/versions.ts";
 import type { Meter } from "../../src/ports/meter.ts";
 import { silentMeter } from "../../src/ports/meter.ts";
-import { SimClock } from "../../src/verify/sim-clock.ts";
-import { SimDisk } from "../../src/verify/sim-disk.ts";
+import { Machine, put, SEGMENT_BYTES } from "./machine.ts";
 
 const DAY_MS = 24 * 3_600_000;
-const SEGMENT_BYTES = 16 * 512;
-
-/** One simulated machine: its disk, its clock and whatever runs on it now. */
-class Machine {
-  readonly disk: SimDisk;
-  clock: SimClock = new SimClock();
-
-  constructor(seed = 3) {
-    this.disk = new SimDisk({ random: prng(seed) });
-  }
-
-  open(options: Partial<DriverOptions> = {}): Promise<Driver> {
-    const random = prng(4);
-    return this.until(
-      openDriver({
-        disk: this.disk.mount(this.clock),
-        clock: this.clock,
-        entropy: random,
-        procedures: procedureSet([]),
-        label: "node",
-        segmentBytes: SEGMENT_BYTES,
-        ...options,
-      }),
-    );
-  }
-
-  /** Lets the machine run until `work` is settled. */
-  async until<T>(work: Promise<T>): Promise<T> {
-    let settled = false;
-    const done = (): void => {
-      settled = true;
-    };
-    work.then(done, done);
-    while (!settled) {
-      for (let turn = 0; turn < 64; turn++) await Promise.resolve();
-      if (!settled) assert.ok(this.clock.step(), "nothing is left that could go on");
-    }
-    return work;
-  }
-
-  /** Lets `ms` go by. */
-  async pass(ms: number): Promise<void> {
-    const until = this.clock.monotonicMs() + ms;
-    do for (let turn = 0; turn < 64; turn++) await Promise.resolve();
-    while (this.clock.step(until));
-  }
-
-  reply(driver: Driver, request: Request, caller?: CallerStamp): Promise<Reply> {
-    return this.until(new Promise((resolve) => driver.submit(request, caller, resolve)));
-  }
-
-  async ask<R extends Request>(
-    driver: Driver,
-    request: R,
-    caller?: CallerStamp,
-  ): Promise<ResponseOf[R["kind"]]> {
-    const reply = await this.reply(driver, request, caller);
-    if (!reply.ok) throw new QuorateError(reply.failure);
-    return reply.response as ResponseOf[R["kind"]];
-  }
-
-  /** The process ends, the machine goes on. */
-  kill(): void {
-    this.disk.end();
-    this.clock = new SimClock(this.clock.monotonicMs() + 1, this.clock.wallMs() + 1);
-  }
-
-  /** Power is lost; the machine is `offMs` without it, by its wall clock. */
-  crash(offMs = 0): void {
-    this.disk.crash();
-    const now = this.clock.monotonicMs() + 1;
-    this.clock = new SimClock(now, this.clock.wallMs() + 1 + offMs);
-  }
-}
-
-function put(key: string, value = "x"): Request & { readonly kind: "put" } {
-  return { kind: "put", key: utf8(key), value: utf8(value) };
-}
-
 test("[DRV-1] what arrives while an append is in flight shares the next one (one simulated node)", async () => {
   const machine = new Machine();
   let entries = 0;
@@ -282,22 +197,6 @@ test("[DRV-8] closing answers what is in flight, refuses what comes, and leaves 
     (await machine.ask(again, { kind: "range", key: utf8("key-"), end: utf8("key.") })).count,
     20,
   );
-});
-
-test("[DRV-9] snapshots keep the log short while it grows, and older files go (one simulated node)", async () => {
-  const machine = new Machine();
-  const driver = await machine.open({ snapshotLogBytes: 2 * SEGMENT_BYTES });
-  for (let at = 0; at < 200; at++) await machine.ask(driver, put(`key-${at % 7}`, String(at)));
-  await machine.pass(1_000);
-  const names = await machine.until(machine.disk.mount(machine.clock).list());
-  const numbers = segmentNumbers(names);
-  assert.ok((numbers[0] ?? 0) > 5, "segments that a snapshot covers are removed");
-  assert.ok(numbers.length <= 5, `${numbers.length} segments are left`);
-  assert.equal(snapshotNames(names).length, 1);
-  machine.crash();
-  const again = await machine.open();
-  const found = await machine.ask(again, { kind: "range", key: utf8(`key-${199 % 7}`) });
-  assert.equal(found.kvs[0]?.value, "199");
 });
 
 /** What a key of three bytes costs with its value of four, when it has no history. */
