@@ -120,6 +120,30 @@ export function verbConformance(arm: Arm): void {
       assert.equal(stop.signal.aborted, true);
     });
 
+    test("[SEL-33] what cannot be asked of the engine is told of the object that it was asked for (one session)", async ({
+      a,
+    }) => {
+      const bad = { timeoutMs: 0 };
+      const asked: readonly (readonly [string, () => Promise<unknown>])[] = [
+        ["lock x", () => a.lock("x").acquire(bad)],
+        ["locks x, y", () => a.locks(["x", "y"]).acquire(bad)],
+        ["rwlock x", () => a.rwlock("x").read(bad)],
+        ["semaphore x", () => a.semaphore("x", { permits: 1 }).acquire(bad)],
+        ["election x", () => a.election("x").campaign(bad)],
+        ["latch x", () => a.latch("x", { count: 1 }).countDown(bad)],
+        ["latch x", () => a.latch("x", { count: 1 }).wait(bad)],
+        ["barrier x", () => a.barrier("x", { parties: 2 }).arrive(bad)],
+        ["double-barrier x", () => a.doubleBarrier("x", { parties: 2 }).enter(bad)],
+        ["guard x", () => a.guard("x").admit({ token: 1, holder: "h" }, bad)],
+        ["guard x", () => a.guard("x").last(bad)],
+        ["guard x", () => a.guard("x").clear(bad)],
+      ];
+      // A session there is already: each of these asks for more than that.
+      await a.commitment.session();
+      for (const [object, ask] of asked)
+        await assert.rejects(ask, definite("INVALID", object), object);
+    });
+
     test("[RWL-1] read and write wait for their turn (two sessions)", async ({ a, b }) => {
       const w = await a.rwlock("doc").write();
       const r1 = a.rwlock("doc").read();

@@ -14,6 +14,7 @@ import type { WatchEvent } from "../../../contract/keyspace.ts";
 import { strongEnough } from "../contention/arguments.ts";
 import { attended } from "../contention/attended.ts";
 import { abortedWait, untilSays } from "../contention/await-key.ts";
+import { about, ask, told } from "../contention/contended.ts";
 import {
   contenderKey,
   contenderPrefix,
@@ -128,7 +129,7 @@ export async function meet(on: Meeting, options: StandOptions = {}): Promise<Met
   const { signal, timeoutMs } = options;
   const done = plane.busy();
   try {
-    const session = await plane.session(signal, timeoutMs);
+    const session = await told(on, plane.session(signal, timeoutMs));
     const id = contenderKey("" as Bytes, session.lease, session.nextHold());
     const record = { layout: 1 as const, ...plane.identity, label: on.label };
     const { parties, stays } = on;
@@ -138,7 +139,7 @@ export async function meet(on: Meeting, options: StandOptions = {}): Promise<Met
       .catch((error: unknown) => {
         if (QuorateError.is(error) && error.outcome === "indefinite")
           void takeBack(on, session, { prefix, id, generation: 0 });
-        throw endedBy(session, error);
+        throw about(on, endedBy(session, error));
       });
     const met: Met = { ok: true, generation: result.generation, id, session };
     if (result.complete) return met;
@@ -162,7 +163,7 @@ async function others(
       value === undefined ? undefined : hasMet(decodeState(prefix, value), generation, id);
     const { waitMs = Infinity, timeoutMs } = options;
     const awaited = { key: stateKey(prefix), from: first.revision, says, timeoutMs };
-    const counted = await untilSays(plane, awaited, waitMs, following.signal);
+    const counted = await told(on, untilSays(plane, awaited, waitMs, following.signal));
     if (counted === true) return met;
     // What a lost session had goes with its lease; nobody need be told.
     if (session.signal.aborted) throw session.signal.reason;
@@ -187,7 +188,7 @@ async function giveUp(on: Meeting, { generation, id, session }: Met): Promise<De
     return (await plane.keyspace.run(depart, args, how)).result;
   } catch (error) {
     void takeBack(on, session, args);
-    throw error;
+    throw about(on, error);
   }
 }
 
@@ -210,8 +211,7 @@ async function takeBack(
 
 /** Reads who is there. Cost: one round trip, no flush. */
 export async function explainMeeting(on: Meeting): Promise<MeetingExplanation> {
-  const { keyspace, prefix } = on.plane;
-  const { result } = await keyspace.run(survey, { prefix: on.prefix }, { prefix });
+  const { result } = await ask(on, survey, { prefix: on.prefix });
   const parties = (all: readonly Present[]): MeetingParty[] =>
     all.map(({ key, record }) => ({
       who: describe(record, key),

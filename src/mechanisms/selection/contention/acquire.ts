@@ -10,7 +10,7 @@ import type { Ran } from "../../../contract/keyspace.ts";
 import type { Session } from "../../../contract/plane.ts";
 import { requireWait } from "./arguments.ts";
 import type { Contended } from "./contended.ts";
-import { about, ask } from "./contended.ts";
+import { ask, told } from "./contended.ts";
 import { needsGrant } from "./grant.ts";
 import { promote, release } from "./granted.ts";
 import type { HeldParts } from "./held.ts";
@@ -67,9 +67,7 @@ export async function acquireAs<H extends Held>(
   requireWait(object, options.waitMs);
   const done = plane.busy();
   try {
-    const session = await plane
-      .session(options.signal, options.timeoutMs)
-      .catch((error: unknown) => Promise.reject(about(on, error)));
+    const session = await told(on, plane.session(options.signal, options.timeoutMs));
     const key = contenderKey(on.prefix, session.lease, session.nextHold());
     const line = lineOf(on, session, key, claim, options);
     const stood = await standInLine(line, session, options);

@@ -57,11 +57,12 @@ export async function ask<A, R>(
 ): Promise<Ran<R>> {
   const { signal, timeoutMs } = options;
   const { keyspace, prefix } = on.plane;
-  try {
-    return await keyspace.run(procedure, args, { signal, timeoutMs, prefix });
-  } catch (error) {
-    throw about(on, error);
-  }
+  return told(on, keyspace.run(procedure, args, { signal, timeoutMs, prefix }));
+}
+
+/** The answer to a call; what fails is told of what was wanted. */
+export function told<T>(on: Pick<Contended, "object">, answer: Promise<T>): Promise<T> {
+  return answer.catch((error: unknown) => Promise.reject(about(on, error)));
 }
 
 /** A failure on the way to the engine, told of what was wanted; that of a closed connection as it is. */

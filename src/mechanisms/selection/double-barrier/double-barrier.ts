@@ -22,6 +22,7 @@ import type { Inside } from "../barrier/procedures.ts";
 import { leaveMeeting } from "../barrier/procedures.ts";
 import type { StandOptions } from "../contention/line.ts";
 import { abortedWait, untilSays } from "../contention/await-key.ts";
+import { about } from "../contention/contended.ts";
 import { doubleBarrierCard } from "./card.ts";
 import type { Name } from "../contention/layout.ts";
 import { tell } from "../contention/tell.ts";
@@ -130,7 +131,7 @@ async function leave(
     }
   } catch (error) {
     void depart(on, met);
-    throw error;
+    throw about(on, error);
   } finally {
     following.stop();
   }

@@ -11,7 +11,7 @@ import { fail } from "../../../base/errors.ts";
 import type { CallOptions } from "../../../contract/keyspace.ts";
 import type { OnCommitment } from "../../../contract/plane.ts";
 import { strongEnough } from "../contention/arguments.ts";
-import { about, ask } from "../contention/contended.ts";
+import { ask, told } from "../contention/contended.ts";
 import type { Name } from "../contention/layout.ts";
 import { contenderPrefix, nameText } from "../contention/layout.ts";
 import { guardCard } from "./card.ts";
@@ -42,9 +42,6 @@ export function storedGuard(on: OnCommitment, name: Name): GuardHandle {
   const it = { plane, object };
   const key = `${contenderPrefix("guard", called)}last` as Bytes;
   const stored = (plane.prefix + key) as Bytes;
-  const told = (error: unknown): never => {
-    throw about(it, error);
-  };
   return {
     name: called,
     admit: async ({ token, holder }, given) => {
@@ -53,12 +50,12 @@ export function storedGuard(on: OnCommitment, name: Name): GuardHandle {
     },
     last: async (given) => {
       const range = { kind: "range", key: stored } as const;
-      const [kv] = (await plane.keyspace.call(range, given).catch(told)).kvs;
+      const [kv] = (await told(it, plane.keyspace.call(range, given))).kvs;
       return kv === undefined ? undefined : decodeGuarded(object, kv.value);
     },
     clear: async (given) => {
       const range = { kind: "deleteRange", key: stored } as const;
-      return (await plane.keyspace.call(range, given).catch(told)).deleted > 0;
+      return (await told(it, plane.keyspace.call(range, given))).deleted > 0;
     },
   };
 }

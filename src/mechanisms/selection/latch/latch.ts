@@ -10,6 +10,7 @@ import type { Bytes } from "../../../base/bytes.ts";
 import { fail } from "../../../base/errors.ts";
 import type { OnCommitment, CommitmentPlane } from "../../../contract/plane.ts";
 import { strongEnough } from "../contention/arguments.ts";
+import { ask, told } from "../contention/contended.ts";
 import type { StandOptions } from "../contention/line.ts";
 import { attended } from "../contention/attended.ts";
 import { abortedWait, untilSays } from "../contention/await-key.ts";
@@ -87,17 +88,13 @@ export function latch(on: OnCommitment, name: Name, options: LatchOptions): Latc
       const { by = 1, signal, timeoutMs } = given;
       requirePositive(object, "by", by);
       const args = { key, count: it.count, by };
-      const how = { prefix: plane.prefix, signal, timeoutMs };
-      return (await plane.keyspace.run(countDown, args, how)).result.count;
+      return (await ask(it, countDown, args, { signal, timeoutMs })).result.count;
     },
     wait: (given = {}) => wait(it, given),
     count: async () => (await explain(it)).count,
     clear: async () => {
-      const gone = await plane.keyspace.call({
-        kind: "deleteRange",
-        key: (plane.prefix + key) as Bytes,
-      });
-      return gone.deleted > 0;
+      const request = { kind: "deleteRange", key: (plane.prefix + key) as Bytes } as const;
+      return (await told(it, plane.keyspace.call(request))).deleted > 0;
     },
     watch: (given) => attended(plane, changes(it, given?.signal)),
     explain: () => explain(it),
@@ -111,7 +108,7 @@ async function read(
   const { keyspace, prefix } = on.plane;
   const { signal, timeoutMs } = options;
   const request = { kind: "range", key: (prefix + on.key) as Bytes } as const;
-  const { kvs, revision } = await keyspace.call(request, { signal, timeoutMs });
+  const { kvs, revision } = await told(on, keyspace.call(request, { signal, timeoutMs }));
   const [kv] = kvs;
   const state = kv === undefined ? undefined : decodeLatch(on.key, kv.value);
   const { count, of } = state ?? { count: on.count, of: on.count };
@@ -140,7 +137,7 @@ async function wait(on: Latch, options: StandOptions): Promise<Opened> {
       return count === 0 ? "open" : undefined;
     };
     const awaited = { key: on.key, from: first.revision, says, timeoutMs };
-    const end = await untilSays(plane, awaited, waitMs, following.signal);
+    const end = await told(on, untilSays(plane, awaited, waitMs, following.signal));
     if (end === "open") return { ok: true };
     if (following.signal.aborted) throw abortedWait(on.object, following.signal.reason);
     const why = end === "cleared" ? "was removed" : `${count} still missing`;

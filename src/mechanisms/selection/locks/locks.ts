@@ -13,7 +13,7 @@ import type { OnCommitment, CommitmentPlane, Session } from "../../../contract/p
 import type { AcquireOptions, WaitOptions } from "../contention/acquire.ts";
 import { heldWithin, served } from "../contention/acquire.ts";
 import { requireWait, strongEnough } from "../contention/arguments.ts";
-import { about, ask } from "../contention/contended.ts";
+import { ask, told } from "../contention/contended.ts";
 import type { NotHeld } from "../contention/not-held.ts";
 import { notHeld } from "../contention/not-held.ts";
 import type { Explanation } from "../contention/explain.ts";
@@ -106,9 +106,7 @@ async function acquireAll(on: Several, options: AcquireOptions = {}): Promise<He
   requireWait(object, options.waitMs);
   const done = plane.busy();
   try {
-    const session = await plane
-      .session(options.signal, options.timeoutMs)
-      .catch((error: unknown) => Promise.reject(about(on, error)));
+    const session = await told(on, plane.session(options.signal, options.timeoutMs));
     const suffix = contenderKey("" as Bytes, session.lease, session.nextHold());
     const line = lineOf(on, session, suffix, options);
     const stood = await standInLine(line, session, options);
