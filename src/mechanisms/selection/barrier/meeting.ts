@@ -10,7 +10,7 @@ import type { Card } from "../../../contract/card.ts";
 import type { CommitmentPlane, OnCommitment, Session } from "../../../contract/plane.ts";
 import { endedBy } from "../../membership/session/ended-by.ts";
 import type { StandOptions } from "../contention/line.ts";
-import type { WatchEvent } from "../../../contract/keyspace.ts";
+import type { Ran, WatchEvent } from "../../../contract/keyspace.ts";
 import { strongEnough } from "../contention/arguments.ts";
 import { attended } from "../contention/attended.ts";
 import { abortedWait, untilSays } from "../contention/await-key.ts";
@@ -24,7 +24,7 @@ import {
 } from "../contention/layout.ts";
 import { nameText } from "../contention/layout.ts";
 import type { Name } from "../contention/layout.ts";
-import { tell } from "../contention/tell.ts";
+import { tell, tellOfLate } from "../contention/tell.ts";
 import type { Arrived, Departed, Present } from "./procedures.ts";
 import {
   arrive,
@@ -138,7 +138,7 @@ export async function meet(on: Meeting, options: StandOptions = {}): Promise<Met
       .run(arrive, args, { signal, timeoutMs, prefix: plane.prefix })
       .catch((error: unknown) => {
         if (QuorateError.is(error) && error.outcome === "indefinite")
-          void takeBack(on, session, { prefix, id, generation: 0 });
+          tellOfLate(plane, session, () => departed(on, session, { prefix, id, generation: 0 }));
         throw about(on, endedBy(session, error));
       });
     const met: Met = { ok: true, generation: result.generation, id, session };
@@ -181,13 +181,12 @@ async function others(
 }
 
 async function giveUp(on: Meeting, { generation, id, session }: Met): Promise<Departed> {
-  const { plane, prefix } = on;
-  const args = { prefix, id, generation };
-  const how = { prefix: plane.prefix, timeoutMs: session.ttlMs };
+  const leave = (): Promise<Ran<Departed>> =>
+    departed(on, session, { prefix: on.prefix, id, generation });
   try {
-    return (await plane.keyspace.run(depart, args, how)).result;
+    return (await leave()).result;
   } catch (error) {
-    void takeBack(on, session, args);
+    void tell(on.plane, session, leave);
     throw about(on, error);
   }
 }
@@ -200,13 +199,13 @@ function lostArrival(object: string): QuorateError {
   });
 }
 
-async function takeBack(
+/** Takes the arrival `id` out of a generation; 0: whatever there is of it. */
+function departed(
   { plane }: Meeting,
   session: Session,
   args: { readonly prefix: string; readonly id: string; readonly generation: number },
-): Promise<void> {
-  const how = { prefix: plane.prefix, timeoutMs: session.ttlMs };
-  await tell(plane, session, () => plane.keyspace.run(depart, args, how));
+): Promise<Ran<Departed>> {
+  return plane.keyspace.run(depart, args, { prefix: plane.prefix, timeoutMs: session.ttlMs });
 }
 
 /** Reads who is there. Cost: one round trip, no flush. */

@@ -17,7 +17,7 @@ import { about } from "./contended.ts";
 import { decodeRecord, prefixEnd } from "./layout.ts";
 import { permitsKey } from "./permits.ts";
 import type { Standing } from "./queue.ts";
-import { tell } from "./tell.ts";
+import { tell, tellOfLate } from "./tell.ts";
 
 /** What every call that stands in line takes. */
 export interface StandOptions {
@@ -100,7 +100,8 @@ async function join(line: Line, session: Session): Promise<Ran<Standing>> {
   try {
     return await line.join();
   } catch (error) {
-    if (QuorateError.is(error) && error.outcome === "indefinite") void withdraw(line, session, 0);
+    if (QuorateError.is(error) && error.outcome === "indefinite")
+      tellOfLate(line.plane, session, () => line.leave(0));
     throw about(line, endedBy(session, error));
   }
 }
