@@ -109,6 +109,22 @@ test("[CODEC-1] every value of a shape is read back as it was written", () => {
   );
 });
 
+test("[CODEC-1] what is too large for 64 bits changes nothing that is read later (any)", () => {
+  const beyond = fc.bigInt({ min: -(2n ** 66n), max: 2n ** 66n });
+  const written = (value: bigint): bigint => {
+    const writer = new ByteWriter();
+    int64Codec.encode(writer, value);
+    return int64Codec.decode(new ByteReader(writer.view()));
+  };
+  fc.assert(
+    fc.property(beyond, (value) => {
+      const kept = BigInt.asIntN(64, value);
+      assert.equal(written(value), kept);
+      assert.equal(written(kept), kept);
+    }),
+  );
+});
+
 test("[CODEC-2] a value cut short is malformed", () => {
   fc.assert(
     fc.property(samples, fc.nat(), (value, cut) => {

@@ -80,7 +80,8 @@ export class ByteWriter {
   int64(value: bigint): void {
     if (value !== memo.value) {
       const bits = BigInt.asUintN(64, value);
-      memo = { value, high: Number(bits >> 32n), low: Number(bits & 0xffff_ffffn) };
+      const [high, low] = [Number(bits >> 32n), Number(bits & 0xffff_ffffn)];
+      memo = { value: BigInt.asIntN(64, bits), high, low };
     }
     this.u32(memo.high);
     this.u32(memo.low);
