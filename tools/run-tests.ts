@@ -15,11 +15,13 @@ import { commandLine, wholeNumber } from "./script.ts";
 const USAGE = `npm test -- [options]
 
   --match TEXT   only files whose path contains it
+  --except TEXTS no files whose path contains one of these, comma between them
   --at-once N    files that run beside each other, default 2
   --rewrite      recorded files that tests compare with are written anew`;
 
 const { values } = commandLine(USAGE, {
   match: { type: "string", default: "" },
+  except: { type: "string", default: "" },
   "at-once": { type: "string", default: "2" },
   rewrite: { type: "boolean", default: false },
 });
@@ -110,9 +112,11 @@ function runFile(path: string): Promise<Result> {
 
 async function main(): Promise<void> {
   const atOnce = wholeNumber("at-once", values["at-once"]);
+  const excepted = values.except.split(",").filter((text) => text !== "");
   const files = [join(root, "dist", "src"), join(root, "dist", "test")]
     .flatMap(testFiles)
     .filter((path) => path.includes(values.match))
+    .filter((path) => !excepted.some((text) => path.includes(text)))
     .sort();
   const sum = { passed: 0, failed: 0, skipped: 0 };
   const failed: string[] = [];
