@@ -210,9 +210,12 @@ describe("etcdctl on etcd and on Quorate", { timeout: 480_000, skip: etcdctlMiss
       while ((await watchers(endpoint)) !== before + watches.length);
       const commands = ["put w/a 1", "put w/b 1", "del w/a", "put w/b last"];
       for (const words of commands) await etcdctl(endpoint, words.split(" "));
-      await watches[0]?.until(/DELETE/);
-      for (const at of [1, 2, 4, 5]) await watches[at]?.until(/last/);
-      await watches[3]?.until(/"type":1/);
+      // The last that each says: etcdctl writes line by line, and the command that it runs comes after them.
+      await watches[0]?.until(/DELETE\nw\/a\n\n/);
+      for (const at of [1, 2]) await watches[at]?.until(/last\n/);
+      await watches[3]?.until(/"type":1.*\n/);
+      await watches[4]?.until(/"last"\n"Lease" : 0\n/);
+      await watches[5]?.until(/"PUT" "last"\n/);
       for (const each of watches) each.child.kill("SIGINT");
       const codes = await Promise.all(watches.map((each) => each.ended));
       return watches.map(({ said }, at) => ({
