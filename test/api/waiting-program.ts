@@ -7,9 +7,8 @@ const q = await connect(url);
 
 let seen = 0;
 
-/** Waits for the next change to be seen, without keeping the process alive. */
-function observed(): Promise<void> {
-  const before = seen;
+/** Waits until more than `before` changes have been seen, without keeping the process alive. */
+function observed(before: number): Promise<void> {
   return new Promise((resolve) => {
     const look = (): void => void (seen > before ? resolve() : setTimeout(look, 5).unref());
     look();
@@ -37,8 +36,10 @@ const loops: Readonly<
     changes: () => q.election("a").observe(),
     count: 2,
     change: async () => {
+      // Who leads may be seen before the leader hears of it.
+      const before = seen;
       const leadership = await q.election("a").campaign();
-      await observed();
+      await observed(before);
       await leadership.resign();
     },
   },
