@@ -66,8 +66,8 @@ export async function virtualBench(
       note: `least ${Math.min(...values).toFixed(1)}, most ${Math.max(...values).toFixed(1)} of ${values.length}`,
     });
   const column = (at: number): number[] => runs.map((each) => each[at] ?? 0);
-  row("the first virtual() of a process", "ms", column(0));
-  row("the next one", "ms", column(1), 5);
+  row("the first test of a process starts", "ms", column(0));
+  row("the next one starts", "ms", column(1), 5);
   row("a virtual hour", "ms", column(2), 1_000);
   row("a virtual hour, CPU", "ms", column(3));
   row(`events of the workload, ${SEEDS} seeds`, "1/s", speeds);

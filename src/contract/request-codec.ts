@@ -1,8 +1,9 @@
 /**
  * The binary form of requests and replies: what the log keeps of a reply and what the native wire carries.
  * The order of kinds and fields is the format; additions go to the end. What every put brings along is written out by
- * hand, in the format of a struct: the loops of one took a fifth of a server's time.
+ * hand, in the format of a struct, whose loops over field names are what a server did most for a put.
  */
+import { must } from "../base/assert.ts";
 import type { Codec } from "../base/codec.ts";
 import {
   Malformed,
@@ -21,7 +22,6 @@ import {
   uintCodec,
   union,
 } from "../base/codec.ts";
-import { must } from "../base/assert.ts";
 import type { ErrorCode, Failure } from "../base/errors.ts";
 import { ERROR_CODES } from "../base/errors.ts";
 import type { AuthOrder, KeyRange, Permission } from "./auth.ts";

@@ -443,8 +443,7 @@ export class Pump implements Driver {
     const storage = this.#storage;
     if (storage === undefined || storage.isSnapshotting || this.#closing !== undefined) return;
     const { snapshotLogBytes = SNAPSHOT_LOG_BYTES, snapshotLogShare = 0 } = this.#options;
-    if (storage.logBytes <= Math.max(snapshotLogBytes, storage.snapshotBytes * snapshotLogShare))
-      return;
+    if (!storage.outgrew(snapshotLogBytes, snapshotLogShare)) return;
     if (!this.#replica.isFeeding) storage.pinned = undefined;
     storage.snapshot(this.#replica.base).then(
       // What the snapshot pinned may have held back a compaction.

@@ -26,6 +26,7 @@ export class Storage {
   /** The next record says that the log goes on from here. */
   #install: Place | undefined;
   #snapshotIndex: number;
+  /** Of the last one that was written here since the directory was opened; 0: none. */
   #snapshotBytes = 0;
   #snapshotting: Promise<number> | undefined;
   /** The snapshot that another member reads. */
@@ -48,9 +49,9 @@ export class Storage {
     return this.#snapshotIndex;
   }
 
-  /** Of the last one that was written here since the directory was opened; 0: none. */
-  get snapshotBytes(): number {
-    return this.#snapshotBytes;
+  /** Whether the log has more than `leastBytes`, and than that share of the last snapshot. */
+  outgrew(leastBytes: number, share: number): boolean {
+    return this.logBytes > Math.max(leastBytes, this.#snapshotBytes * share);
   }
 
   /** Writes a record; in as many batches as it needs, most often one. */

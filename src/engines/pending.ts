@@ -95,6 +95,11 @@ export function pending<R extends Request>(
   });
 }
 
+/** Refuses a time that cannot be meant with INVALID, before anything is sent. */
+export function requireTimeout(object: string, timeoutMs: number | undefined): void {
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) throw badTimeout(object, timeoutMs);
+}
+
 function badTimeout(object: string, timeoutMs: number): QuorateError {
   const what = `was given timeoutMs ${timeoutMs}`;
   return fail("INVALID", { object, what, remedy: "Give milliseconds above 0, or Infinity." });

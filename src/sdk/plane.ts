@@ -5,6 +5,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { Guarantee } from "../contract/guarantee.ts";
 import type { Keyspace } from "../contract/keyspace.ts";
 import type { CommitmentPlane, Identity, Session } from "../contract/plane.ts";
+import { requireTimeout } from "../engines/pending.ts";
 import { hostClock } from "../host/clock.ts";
 import { hostEntropy } from "../host/entropy.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
@@ -56,6 +57,7 @@ export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): Owne
 
   const session = async (signal?: AbortSignal, timeoutMs?: number): Promise<Session> => {
     if (closing.signal.aborted) throw closing.signal.reason;
+    requireTimeout(`session at ${keyspace.label}`, timeoutMs);
     if (current !== undefined && !current.signal.aborted) return current;
     opening ??= openSession(keyspace, clock, { ttlMs: options.sessionTtlMs })
       .then(attend)
@@ -93,19 +95,18 @@ export function commitmentPlane(keyspace: Keyspace, options: PlaneOptions): Owne
     },
     follow,
     close: async (because) => {
-      closing.abort(
-        fail("CLOSED", {
-          object: keyspace.label,
-          what: `this connection has been closed${because === undefined ? "" : `, ${because}`}`,
-          remedy: "Connect again, or close it later.",
-        }),
-      );
+      closing.abort(closed(keyspace.label, because));
       const session = current ?? (await opening?.catch(() => undefined));
       await session?.end();
       alive.letGo();
     },
   };
   return plane;
+}
+
+function closed(object: string, because: string | undefined): Error {
+  const what = `this connection has been closed${because === undefined ? "" : `, ${because}`}`;
+  return fail("CLOSED", { object, what, remedy: "Connect again, or close it later." });
 }
 
 /** What keeps the process alive while it holds: a timer, again and again. Once let go for good it never holds again. */

@@ -13,27 +13,15 @@ import type { Disk } from "../../src/ports/disk.ts";
 import { SECTOR_BYTES } from "../../src/replica/log-format.ts";
 import { SimClock } from "../../src/verify/sim-clock.ts";
 import { SimDisk } from "../../src/verify/sim-disk.ts";
+import { until } from "./machine.ts";
 
 const SECTORS = 24;
 const SEGMENT = segmentName(1);
 const WRITES = 6;
 
-async function pump<T>(clock: SimClock, work: Promise<T>): Promise<T> {
-  let settled = false;
-  const done = (): void => {
-    settled = true;
-  };
-  work.then(done, done);
-  while (!settled) {
-    for (let turn = 0; turn < 12; turn++) await Promise.resolve();
-    if (!settled) clock.step();
-  }
-  return work;
-}
-
 function open(disk: SimDisk, clock: SimClock): Promise<Driver> {
   const entropy = prng(9);
-  return pump(
+  return until(
     clock,
     openDriver({
       disk: disk.mount(clock),
@@ -47,7 +35,7 @@ function open(disk: SimDisk, clock: SimClock): Promise<Driver> {
 }
 
 function ask(driver: Driver, clock: SimClock, request: Request): Promise<Reply> {
-  return pump(clock, new Promise((resolve) => driver.submit(request, undefined, resolve)));
+  return until(clock, new Promise((resolve) => driver.submit(request, undefined, resolve)));
 }
 
 /** A log of a few batches, the last of several sectors, as a power cut right after the last acknowledgement leaves it. */
@@ -210,7 +198,7 @@ test("[DRV-14] an opening that is refused leaves no file open (one node)", async
       };
     },
   };
-  const opening = pump(
+  const opening = until(
     clock,
     openDriver({
       disk: counting,

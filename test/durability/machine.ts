@@ -13,6 +13,20 @@ import { SimDisk } from "../../src/verify/sim-disk.ts";
 
 export const SEGMENT_BYTES: number = 16 * 512;
 
+/** Lets the time of `clock` go by until `work` is settled. */
+export async function until<T>(clock: SimClock, work: Promise<T>): Promise<T> {
+  let settled = false;
+  const done = (): void => {
+    settled = true;
+  };
+  work.then(done, done);
+  while (!settled) {
+    for (let turn = 0; turn < 64; turn++) await Promise.resolve();
+    if (!settled) assert.ok(clock.step(), "nothing is left that could go on");
+  }
+  return work;
+}
+
 /** One simulated machine: its disk, its clock and whatever runs on it now. */
 export class Machine {
   readonly disk: SimDisk;
@@ -38,17 +52,8 @@ export class Machine {
   }
 
   /** Lets the machine run until `work` is settled. */
-  async until<T>(work: Promise<T>): Promise<T> {
-    let settled = false;
-    const done = (): void => {
-      settled = true;
-    };
-    work.then(done, done);
-    while (!settled) {
-      for (let turn = 0; turn < 64; turn++) await Promise.resolve();
-      if (!settled) assert.ok(this.clock.step(), "nothing is left that could go on");
-    }
-    return work;
+  until<T>(work: Promise<T>): Promise<T> {
+    return until(this.clock, work);
   }
 
   /** Lets `ms` go by. */

@@ -5,6 +5,8 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { segmentNumbers } from "../../src/driver/log.ts";
 import { snapshotNames } from "../../src/driver/snapshot-files.ts";
 import { SECTOR_BYTES } from "../../src/replica/log-format.ts";
+import { registry } from "../../src/host/meter.ts";
+import { driverOptions } from "../../src/server/options.ts";
 import { Machine, put, SEGMENT_BYTES } from "./machine.ts";
 
 test("[DRV-9] snapshots keep the log short while it grows, and older files go (one simulated node)", async () => {
@@ -23,7 +25,7 @@ test("[DRV-9] snapshots keep the log short while it grows, and older files go (o
   assert.equal(found.kvs[0]?.value, "199");
 });
 
-test("[DRV-20] snapshots of a large state cost no more than three bytes for one of the log (one simulated node)", async () => {
+test("[DRV-15] snapshots of a large state cost no more than three bytes for one of the log (one simulated node)", async () => {
   const costOf = async (snapshotLogShare: number): Promise<number> => {
     const machine = new Machine();
     const driver = await machine.open({ snapshotLogBytes: 2 * SEGMENT_BYTES, snapshotLogShare });
@@ -39,10 +41,14 @@ test("[DRV-20] snapshots of a large state cost no more than three bytes for one 
       }
     }
     const bytes = [...sizes.values()].reduce((sum, each) => sum + each, 0);
-    // Each put is a batch of its own: one sector, or two.
+    // Each put is a batch of its own, of one sector.
     return bytes / (puts * SECTOR_BYTES);
   };
   const [bounded, unbounded] = [await costOf(1 / 2), await costOf(0)];
   assert.ok(bounded <= 3, `${bounded} bytes of snapshots for one of the log`);
   assert.ok(unbounded > 4, `${unbounded} without the share`);
+});
+
+test("[DRV-15] a server keeps to that, whatever it is started with", () => {
+  assert.equal(driverOptions({}, registry(), undefined).snapshotLogShare, 1 / 2);
 });

@@ -138,7 +138,7 @@ export async function meet(on: Meeting, options: StandOptions = {}): Promise<Met
       .run(arrive, args, { signal, timeoutMs, prefix: plane.prefix })
       .catch((error: unknown) => {
         if (QuorateError.is(error) && error.outcome === "indefinite")
-          tellOfLate(plane, session, () => departed(on, session, { prefix, id, generation: 0 }));
+          tellOfLate(plane, session, () => takeOut(on, session, { prefix, id, generation: 0 }));
         throw about(on, endedBy(session, error));
       });
     const met: Met = { ok: true, generation: result.generation, id, session };
@@ -182,7 +182,7 @@ async function others(
 
 async function giveUp(on: Meeting, { generation, id, session }: Met): Promise<Departed> {
   const leave = (): Promise<Ran<Departed>> =>
-    departed(on, session, { prefix: on.prefix, id, generation });
+    takeOut(on, session, { prefix: on.prefix, id, generation });
   try {
     return (await leave()).result;
   } catch (error) {
@@ -200,7 +200,7 @@ function lostArrival(object: string): QuorateError {
 }
 
 /** Takes the arrival `id` out of a generation; 0: whatever there is of it. */
-function departed(
+function takeOut(
   { plane }: Meeting,
   session: Session,
   args: { readonly prefix: string; readonly id: string; readonly generation: number },

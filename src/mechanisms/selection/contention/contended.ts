@@ -68,7 +68,7 @@ export function told<T>(on: Pick<Contended, "object">, answer: Promise<T>): Prom
 /** A failure on the way to the engine, told of what was wanted; that of a closed connection as it is. */
 export function about(on: Pick<Contended, "object">, error: unknown): unknown {
   if (!QuorateError.is(error)) return error;
-  const told: QuorateError = error;
-  if (told.code === "CLOSED" || told.code === "SHUTDOWN") return told;
-  return new QuorateError({ ...told.failure, object: on.object }, told.cause);
+  const failed: QuorateError = error;
+  if (failed.code === "CLOSED" || failed.code === "SHUTDOWN") return failed;
+  return new QuorateError({ ...failed.failure, object: on.object }, failed.cause);
 }

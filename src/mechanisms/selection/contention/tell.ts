@@ -5,8 +5,8 @@ import { sleep } from "../../../ports/clock.ts";
 /** Delay before the engine is told again, ms; doubles. */
 const RETRY_MS = 50;
 /**
- * How long an engine may still carry out a request that it gave no answer to, ms: etcd lets go of one after 5 s and two
- * election time-outs.
+ * How long an engine may still carry out a request that it gave no answer to, ms. etcd lets go of one after 5 s and two
+ * election time-outs: 7 s, unless it is set up for slower elections.
  */
 const UNDER_WAY_MS = 10_000;
 
