@@ -119,6 +119,26 @@ function steppedClock(): readonly [SimClock, Clock] {
   return [time, { ...hostClock, monotonicMs, after: (ms, action) => time.after(ms, action) }];
 }
 
+/** What `call` comes to while time passes up to `untilMs`, each step only after what was sent in the last has arrived. */
+async function inTime<T>(time: SimClock, untilMs: number, call: Promise<T>): Promise<T> {
+  let isSettled = false;
+  const settled = (): void => {
+    isSettled = true;
+  };
+  call.then(settled, settled);
+  await arrived();
+  while (!isSettled) {
+    assert.ok(time.step(untilMs), "it is done by then");
+    await arrived();
+  }
+  return call;
+}
+
+/** All that was sent over the network in memory is at its other end, and so is what that answered. */
+async function arrived(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((go) => setImmediate(go));
+}
+
 async function inPair(
   ports: readonly number[],
   use: (pair: Pair, keyspace: Keyspace) => Promise<void>,
@@ -266,7 +286,7 @@ test("[REM-13] a leader that takes a connection and stands still is given up for
           pair.leaderUrls = "http://here:2";
           for (const tell of pair.tell) tell();
         }
-        for (let turn = 0; turn < 20; turn++) await new Promise((done) => setImmediate(done));
+        await arrived();
         assert.ok(isDone || !isLate, "it waits for the one that stands still");
       }
       await put;
@@ -281,17 +301,8 @@ test("[REM-13] who gave up going elsewhere, and then hears nothing where it is, 
   await inPair(
     [2, 1],
     async (pair, keyspace) => {
-      const put = async (): Promise<void> => {
-        let isDone = false;
-        const done = keyspace
-          .call({ kind: "put", key: KEY, value: KEY })
-          .then(() => (isDone = true));
-        while (!isDone) {
-          assert.ok(time.step(10_000), "it is done by then");
-          for (let turn = 0; turn < 20; turn++) await new Promise((go) => setImmediate(go));
-        }
-        await done;
-      };
+      const put = (): Promise<unknown> =>
+        inTime(time, 10_000, keyspace.call({ kind: "put", key: KEY, value: KEY }));
       pair.stopped[0] = true;
       pair.says[1] = "refuses";
       [pair.leaderUrls, pair.term] = ["http://here:1", 4];
@@ -338,14 +349,38 @@ test("[REM-11] a compaction that was lost with a leadership is indefinite and no
 });
 
 test("[REM-11] a request that nobody takes in its time did certainly not happen (2 servers)", async () => {
-  await inPair([1, 2], async (pair, keyspace) => {
-    pair.says.fill("refuses");
-    const put = { kind: "put", key: KEY, value: KEY } as const;
-    await assert.rejects(
-      keyspace.call(put, { timeoutMs: 300 }),
-      (error) => QuorateError.is(error, "TIMEOUT") && error.outcome === "definite",
-    );
-    pair.says.fill("leads");
-    assert.equal(await version(keyspace), 0);
-  });
+  const [time, clock] = steppedClock();
+  await inPair(
+    [1, 2],
+    async (pair, keyspace) => {
+      pair.says.fill("refuses");
+      const put = { kind: "put", key: KEY, value: KEY } as const;
+      // No answer is under way when time is up: a refusal that had not arrived would make it indefinite.
+      await assert.rejects(
+        inTime(time, 300, keyspace.call(put, { timeoutMs: 300 })),
+        (error) => QuorateError.is(error, "TIMEOUT") && error.outcome === "definite",
+      );
+      assert.ok(pair.asked[0] > 0 && pair.asked[1] > 0, "both were asked");
+      pair.says.fill("leads");
+      assert.equal(await version(keyspace), 0);
+    },
+    clock,
+  );
+});
+
+test("[REM-11] a request whose refusal has not arrived in its time is indefinite (2 servers)", async () => {
+  const [time, clock] = steppedClock();
+  await inPair(
+    [1],
+    async (pair, keyspace) => {
+      pair.says[0] = "refuses";
+      pair.stopped[0] = true;
+      const call = keyspace.call({ kind: "put", key: KEY, value: KEY }, { timeoutMs: 300 });
+      await assert.rejects(
+        inTime(time, 300, call),
+        (error) => QuorateError.is(error, "TIMEOUT") && error.outcome === "indefinite",
+      );
+    },
+    clock,
+  );
 });
