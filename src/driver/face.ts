@@ -8,7 +8,7 @@ import type { CallerStamp, Reply, Request, StatusResponse } from "../contract/re
 import type { WatchRequest } from "../contract/keyspace.ts";
 import type { Operation } from "../keyspace/auth/authority.ts";
 import type { GivenView } from "../keyspace/auth/users.ts";
-import type { HubHandle, WatchSink } from "../keyspace/watch-hub.ts";
+import type { HubHandle, WatchSink } from "../keyspace/watcher.ts";
 import type { ByteStream, StreamHandler } from "../ports/network.ts";
 import type { Role } from "../protocols/agreement/raft/inputs.ts";
 import type { MemberId } from "../protocols/agreement/raft/messages.ts";

@@ -16,12 +16,9 @@ import type { Formats } from "../contract/formats.ts";
 import { FORMATS } from "../contract/formats.ts";
 import type { CallerStamp, Query, Reply, Request, StatusResponse } from "../contract/requests.ts";
 import type { Operation } from "../keyspace/auth/authority.ts";
-import { openPermitted } from "../keyspace/auth/permitted-watch.ts";
 import type { GivenView } from "../keyspace/auth/users.ts";
-import type { Base } from "../keyspace/base.ts";
 import type { KeyspaceTime } from "../keyspace/keyspace-time.ts";
-import type { HubHandle, WatchSink } from "../keyspace/watch-hub.ts";
-import { WatchHub } from "../keyspace/watch-hub.ts";
+import type { HubHandle, WatchSink } from "../keyspace/watcher.ts";
 import type { Clock } from "../ports/clock.ts";
 import { silentMeter } from "../ports/meter.ts";
 import type { ByteStream, StreamHandler } from "../ports/network.ts";
@@ -33,6 +30,7 @@ import type { Replica } from "../replica/replica.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Compaction } from "./compaction.ts";
 import type { OpenedDirectory } from "./data-directory.ts";
+import { Deliveries } from "./deliveries.ts";
 import type { DriverOptions } from "./driver.ts";
 import type { Driver, MemberStanding } from "./face.ts";
 import { bug, closing, diskFailed, outgrown, replaced } from "./failures.ts";
@@ -63,7 +61,7 @@ export class Pump implements Driver {
   readonly label: string;
   readonly #options: DriverOptions;
   readonly #replica: Replica;
-  #hub: WatchHub;
+  readonly #deliveries: Deliveries;
   readonly #opened: OpenedDirectory | undefined;
   readonly #storage: Storage | undefined;
   readonly #catchUp: CatchUp | undefined;
@@ -83,7 +81,6 @@ export class Pump implements Driver {
   readonly #flushMs: { record(value: number): void };
   readonly #entries: { add(by?: number): void };
   #pumpScheduled = false;
-  #deliverScheduled = false;
   #writing = false;
   #stopped: Failure | undefined;
   #closing: Promise<void> | undefined;
@@ -104,7 +101,7 @@ export class Pump implements Driver {
     this.#formats = options.formats ?? FORMATS;
     this.#quotaBytes = parts.quotaBytes;
     this.#replica = replica;
-    this.#hub = new WatchHub(base, () => this.#scheduleDelivery());
+    this.#deliveries = new Deliveries(base, this.#clock);
     this.#ids = { clusterId: parts.clusterId, memberId: BigInt(raft.id) };
     const meter = options.meter ?? silentMeter;
     this.#flushMs = meter.histogram(
@@ -224,12 +221,12 @@ export class Pump implements Driver {
   }
 
   watch(request: WatchRequest, sink: WatchSink, identity: Identity = NOBODY): HubHandle {
-    return openPermitted(this.#replica.base, this.#hub, { request, identity }, sink);
+    return this.#deliveries.open(request, identity, sink);
   }
 
   status(): StatusResponse {
     const nowMs = this.#time.advance(this.#clock.monotonicMs(), this.#clock.wallMs());
-    const of = { ids: this.#ids, quotaBytes: this.#quotaBytes, watchers: this.#hub.count };
+    const of = { ids: this.#ids, quotaBytes: this.#quotaBytes, watchers: this.#deliveries.count };
     return statusOf(this.#replica, of, nowMs);
   }
 
@@ -272,7 +269,7 @@ export class Pump implements Driver {
       await this.#idle();
     } else await this.#leave(this.#cluster);
     const before = this.#stopped;
-    this.#hub.endAll(closing(this.label));
+    this.#deliveries.endAll(closing(this.label));
     const storage = this.#storage;
     if (storage === undefined) return;
     try {
@@ -371,7 +368,8 @@ export class Pump implements Driver {
       case "applied":
         return this.#applied();
       case "replaced":
-        return this.#replaced(output.base);
+        this.#compaction.replaced(output.base);
+        return this.#deliveries.replaced(output.base, replaced(this.label));
       case "ready":
         return this.#onReady();
       case "standing":
@@ -438,7 +436,7 @@ export class Pump implements Driver {
   }
 
   #applied(): void {
-    this.#scheduleDelivery();
+    this.#deliveries.schedule();
     this.#compaction.applied();
     const storage = this.#storage;
     if (storage === undefined || storage.isSnapshotting || this.#closing !== undefined) return;
@@ -450,25 +448,6 @@ export class Pump implements Driver {
       () => this.#compaction.work(),
       (error: unknown) => this.#stop(diskFailed(this.label, error)),
     );
-  }
-
-  /** The whole state is another one: whoever follows it must begin anew from the revision that it has. */
-  #replaced(base: Base): void {
-    const hub = this.#hub;
-    this.#hub = new WatchHub(base, () => this.#scheduleDelivery());
-    this.#compaction.replaced(base);
-    hub.endAll(replaced(this.label));
-    this.#scheduleDelivery();
-  }
-
-  #scheduleDelivery(): void {
-    if (this.#deliverScheduled) return;
-    this.#deliverScheduled = true;
-    this.#clock.soon(() => {
-      this.#deliverScheduled = false;
-      // What is left comes after what others are waiting for: a write, an answer.
-      if (this.#hub.deliver()) this.#clock.soon(() => this.#scheduleDelivery());
-    });
   }
 
   #tick(): void {
@@ -484,7 +463,7 @@ export class Pump implements Driver {
     this.#writing = false;
     this.#ticker.stop();
     this.#giveUp(stopped(reason));
-    this.#hub.endAll(stopped(reason));
+    this.#deliveries.endAll(stopped(reason));
     for (const listener of this.#stopListeners) listener(reason);
     this.#onIdle?.();
   }

@@ -13,7 +13,8 @@ import type { Clock } from "../ports/clock.ts";
 import type { Disk, DiskFile } from "../ports/disk.ts";
 import type { Base } from "../keyspace/base.ts";
 import type { Membership } from "../keyspace/members.ts";
-import { exportWork, Importer } from "../keyspace/snapshot.ts";
+import { exportWork } from "../keyspace/snapshot/export.ts";
+import { Importer } from "../keyspace/snapshot/import.ts";
 import { RESTORE } from "./failures.ts";
 import { giveWay, SLICE_MS } from "./slices.ts";
 

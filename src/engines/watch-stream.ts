@@ -7,7 +7,7 @@
 import type { Failure } from "../base/errors.ts";
 import { fail, QuorateError } from "../base/errors.ts";
 import type { Watch, WatchBatch } from "../contract/keyspace.ts";
-import type { WatchHandle, WatchSink } from "../keyspace/watch-hub.ts";
+import type { WatchHandle, WatchSink } from "../keyspace/watcher.ts";
 
 const WAITING_MAX = 64;
 

@@ -56,7 +56,4 @@ export class Answered {
   forget(id: bigint): void {
     this.#byCaller.delete(id);
   }
-  clear(): void {
-    this.#byCaller.clear();
-  }
 }

@@ -6,7 +6,7 @@
  * I2 a caller record is in the entry of the writes that it vouches for. I3 an entry is applied whole or not at all.
  */
 import type { Bytes } from "../base/bytes.ts";
-import type { AlarmKind, Reply, Request } from "../contract/requests.ts";
+import type { AlarmKind, Reply, Request, Response } from "../contract/requests.ts";
 import type { Role, User } from "./auth/users.ts";
 import type { MemberRecord, Membership } from "./members.ts";
 
@@ -59,6 +59,12 @@ export interface Effects {
   readonly revision: number;
   readonly changes: readonly Change[];
   readonly meta: readonly MetaChange[];
+}
+
+/** What one command came to, before it is added. */
+export interface Outcome {
+  readonly response: Response;
+  readonly meta?: readonly MetaChange[];
 }
 
 /** What is logged of an entry: its index and term are the log's. */

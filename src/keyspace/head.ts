@@ -2,10 +2,10 @@
  * The head: evaluates commands against base and overlay, adds their effects to the open entry.
  *
  * Invariants: I1 a command's effects are added whole or not at all; a throw drops only its own. I2 a stamped command
- * that changed something carries its reply in the same effects; the same stamp again gets that reply. I3 an unknown
- * caller is refused, never created by being used. I4 base, overlay and request together stay within the quota. I5 nothing
- * is evaluated for whoever may not ask for it in the state that it would be evaluated on.
- * Leaves out: when to seal, commit and answer (the replica).
+ * that changed something carries its reply in the same effects; the same stamp again gets that reply. I3 base, overlay
+ * and request together stay within the quota. I4 nothing is evaluated for whoever may not ask for it in the state that it
+ * would be evaluated on.
+ * Leaves out: when to seal, commit and answer (the replica); who may ask again (`head-callers.ts`).
  */
 import type { Bytes } from "../base/bytes.ts";
 import type { Failure } from "../base/errors.ts";
@@ -17,22 +17,21 @@ import { resultText } from "../contract/commit-revision.ts";
 import { fireDue, prefixed } from "../contract/due.ts";
 import type { Procedure, ProcedureSet } from "../contract/procedure.ts";
 import type {
-  AlarmRequest,
   CallerStamp,
   Command,
-  CompactRequest,
   KeyValue,
-  LeaseGrantRequest,
   Reply,
   Response,
   RunRequest,
 } from "../contract/requests.ts";
-import { Answered } from "./answered.ts";
-import { Authority, ownerOf } from "./auth/authority.ts";
+import { Authority } from "./auth/authority.ts";
 import { carriedOut } from "./auth/orders.ts";
 import type { Base } from "./base.ts";
-import type { Effects, MetaChange } from "./effects.ts";
+import type { Effects, MetaChange, Outcome } from "./effects.ts";
+import { HeadCallers } from "./head-callers.ts";
 import { guarded, GuardedReads, HeadReads, runProcedure } from "./head-run.ts";
+import type { GrantOptions } from "./meta-commands.ts";
+import { compact, grantLease, revokeLease, switchAlarm } from "./meta-commands.ts";
 import { metaBytes, Overlay, TRANSACTION_BYTES } from "./overlay.ts";
 import type { RangeSource } from "./range.ts";
 import { REPLY_BYTES_MAX } from "./reply-bytes.ts";
@@ -41,23 +40,14 @@ import type { TransactionScope } from "./transaction.ts";
 import { evaluateDelete, evaluatePut, evaluateTxn, leaseNotFound } from "./transaction.ts";
 import { invalid } from "./validate.ts";
 
-/** Keys that one revoke deletes, if the transaction takes as many; a lease with more goes in pages. */
-const REVOKE_PAGE = 5_000;
-/** Commands of one caller whose replies are kept. */
-const CALLER_WINDOW_MAX = 4_096;
-/** Keyspace time after which an answer is logged though nothing was changed. */
-const SIGN_OF_LIFE_MS = 30_000;
 /** Most of the quota that is kept for callers: some 250 of them. */
 const CALLER_RESERVE_BYTES: number = 64 << 10;
 /** Uncommitted bytes beyond which commands are turned away. */
 const OVERLAY_BYTES_MAX: number = 6 << 20;
 
-export interface HeadOptions {
+export interface HeadOptions extends GrantOptions {
   readonly procedures: ProcedureSet;
   readonly quotaBytes: number;
-  readonly minLeaseTtlMs: number;
-  /** Chooses an id for a lease that asks for one. */
-  readonly leaseId: () => bigint;
   /** Re-executes procedures with suspensions at random, to catch those that break the rules. */
   readonly strict?: Prng | undefined;
 }
@@ -78,20 +68,14 @@ interface Asked {
   readonly identity: Identity;
 }
 
-/** What one command came to, before it is added. */
-interface Outcome {
-  readonly response: Response;
-  readonly meta?: readonly MetaChange[];
-}
-
 export class Head {
   readonly #base: Base;
   readonly #options: HeadOptions;
   readonly #procedures: ProcedureSet;
-  readonly #answered = new Answered();
   #overlay: Overlay;
   /** Who may do what at the head. */
   #authority: Authority;
+  #callers: HeadCallers;
   readonly procedureNames: readonly string[];
 
   constructor(base: Base, options: HeadOptions) {
@@ -100,8 +84,7 @@ export class Head {
     const fire = fireDue(options.procedures, prefixed) as Procedure<never, unknown>;
     this.#procedures = new Map([...options.procedures, [fire.name, fire]]);
     this.procedureNames = [...this.#procedures.keys()].sort();
-    this.#overlay = new Overlay(base);
-    this.#authority = authorityOf(this.#overlay);
+    [this.#overlay, this.#authority, this.#callers] = headOf(base);
   }
 
   get openCount(): number {
@@ -124,9 +107,7 @@ export class Head {
   }
   /** Leadership is lost: whatever is not committed was never evaluated. */
   rollback(): void {
-    this.#overlay = new Overlay(this.#base);
-    this.#authority = authorityOf(this.#overlay);
-    this.#answered.clear();
+    [this.#overlay, this.#authority, this.#callers] = headOf(this.#base);
   }
 
   /** Evaluates `command` at keyspace time `time`, if `identity` may ask for it. */
@@ -136,7 +117,7 @@ export class Head {
     time: number,
     identity: Identity = NOBODY,
   ): Evaluation {
-    const known = caller === undefined ? undefined : this.#recall(caller, identity);
+    const known = caller === undefined ? undefined : this.#callers.recall(caller, identity);
     if (known !== undefined) return { reply: known, wrote: false, recalled: true };
     const overloaded = this.#overloaded();
     if (overloaded !== undefined)
@@ -145,20 +126,10 @@ export class Head {
     // Whatever left no record in the log must not take effect when a delayed copy of the command arrives.
     const recorded = evaluation.wrote && evaluation.reply.ok;
     if (caller === undefined || recorded) return evaluation;
-    this.#answered.keep(caller, evaluation.reply);
-    return this.#signOfLife(command, caller, time)
+    this.#callers.keep(caller, evaluation.reply);
+    return command.kind !== "callerClose" && this.#callers.isSignDue(caller, time)
       ? this.#record(command, caller, evaluation)
       : evaluation;
-  }
-
-  /** Whether the log must hear of the caller, lest one that only asks and never changes anything pass for idle. */
-  #signOfLife(command: Command, caller: CallerStamp, time: number): boolean {
-    const known = this.#base.callers.get(caller.id);
-    return (
-      known !== undefined &&
-      command.kind !== "callerClose" &&
-      time - known.lastTime > SIGN_OF_LIFE_MS
-    );
   }
 
   #record(command: Command, caller: CallerStamp, { reply }: Evaluation): Evaluation {
@@ -184,7 +155,7 @@ export class Head {
 
   /** Adds effects that the replica itself decides on, such as closing idle callers. */
   propose(meta: readonly MetaChange[]): void {
-    for (const change of meta) if (change.kind === "callerClosed") this.#answered.forget(change.id);
+    for (const change of meta) if (change.kind === "callerClosed") this.#callers.forget(change.id);
     this.#add({ revision: 0, changes: [], meta }, [], 0);
   }
 
@@ -200,27 +171,6 @@ export class Head {
     if (lease === undefined) return false;
     this.#revoke(id, new Scratch(this.#overlay.layer, this.#overlay.revision + 1));
     return true;
-  }
-
-  /** Its stored answers are only for the user who opened the caller. */
-  #owned(id: bigint, identity: Identity): boolean {
-    const owner = this.#overlay.caller(id);
-    return owner !== undefined && this.#authority.owns(identity, owner);
-  }
-
-  #recall(stamp: CallerStamp, identity: Identity): Reply | undefined {
-    if (!this.#owned(stamp.id, identity)) return { ok: false, failure: callerUnknown(stamp) };
-    const lowest = this.#answered.acknowledge(stamp, this.#base.callers.get(stamp.id));
-    if (this.#answered.isNew(stamp)) return this.#beyondWindow(stamp);
-    const known = this.#overlay.reply(stamp.id, stamp.sequence) ?? this.#answered.get(stamp);
-    if (known !== undefined) return known;
-    if (stamp.sequence < lowest) return { ok: false, failure: forgotten(stamp) };
-    return this.#beyondWindow(stamp);
-  }
-
-  #beyondWindow(stamp: CallerStamp): Reply | undefined {
-    if (stamp.sequence - stamp.firstUnacked < CALLER_WINDOW_MAX) return undefined;
-    return { ok: false, failure: windowFull(stamp) };
   }
 
   /** Whether as much is uncommitted as may be: one command or expiry more would still fit a log entry, two may not. */
@@ -312,25 +262,17 @@ export class Head {
       case "run":
         return { response: this.#run(command, scratch, time, identity) };
       case "leaseGrant":
-        return this.#grant(command);
+        return grantLease(this.#overlay, command, this.#options);
       case "leaseRevoke":
-        if (this.#overlay.lease(command.id) === undefined)
-          throw new QuorateError(leaseNotFound(command.id));
-        return this.#revokeWithin(command.id, scratch);
+        return revokeLease(this.#overlay, command.id, scratch);
       case "callerOpen":
-        // Opening again must not forget the replies: an opening can be sent twice like anything else.
-        if (this.#overlay.caller(command.id) === undefined)
-          return this.#meta(opened(command.id, ownerOf(identity)));
-        this.#demandOwned(command.id, identity);
-        return { response: { revision: this.#overlay.revision } };
+        return this.#meta(this.#callers.open(command.id, identity));
       case "callerClose":
-        if (this.#overlay.caller(command.id) !== undefined) this.#demandOwned(command.id, identity);
-        this.#answered.forget(command.id);
-        return this.#meta({ kind: "callerClosed", id: command.id });
+        return this.#meta(this.#callers.close(command.id, identity));
       case "compact":
-        return this.#compact(command);
+        return compact(this.#overlay, command);
       case "alarm":
-        return this.#alarm(command);
+        return switchAlarm(this.#overlay, command);
       case "auth":
         return this.#auth(command.order);
       default:
@@ -343,15 +285,6 @@ export class Head {
     }
   }
 
-  #demandOwned(id: bigint, identity: Identity): void {
-    if (this.#owned(id, identity)) return;
-    throw fail("PERMISSION_DENIED", {
-      object: `caller ${id.toString(16)}`,
-      what: "was opened by another user",
-      remedy: "Open a caller under another id.",
-    });
-  }
-
   #auth(order: AuthOrder): Outcome {
     const { users, revision } = this.#overlay;
     const meta = carriedOut(users, order);
@@ -360,8 +293,8 @@ export class Head {
     return { response: { revision, authRevision }, meta };
   }
 
-  #meta(change: MetaChange): Outcome {
-    return { response: { revision: this.#overlay.revision }, meta: [change] };
+  #meta(meta: readonly MetaChange[]): Outcome {
+    return { response: { revision: this.#overlay.revision }, meta };
   }
 
   #run(command: RunRequest, scratch: Scratch, time: number, identity: Identity): Response {
@@ -394,104 +327,19 @@ export class Head {
     scratch.put(key, value, lease);
   }
 
-  #grant(request: LeaseGrantRequest): Outcome {
-    const id = request.id === 0n ? this.#freshLeaseId() : request.id;
-    if (this.#overlay.lease(id) !== undefined) {
-      throw new QuorateError(
-        failure("LEASE_EXISTS", {
-          object: `lease ${id.toString(16)}`,
-          what: "is granted already",
-          remedy: "Ask for id 0 to get one that is free, or revoke it first.",
-        }),
-      );
-    }
-    const ttlMs = Math.floor(Math.max(request.ttlMs, this.#options.minLeaseTtlMs));
-    return {
-      response: { revision: this.#overlay.revision, id, ttlMs },
-      meta: [{ kind: "leaseGranted", id, ttlMs }],
-    };
-  }
-
-  #freshLeaseId(): bigint {
-    for (;;) {
-      const id = this.#options.leaseId();
-      if (id !== 0n && this.#overlay.lease(id) === undefined) return id;
-    }
-  }
-
-  /** Deletes the lease's keys; all in this transaction if they fit, else a first page with a fence. */
-  #revokeWithin(id: bigint, scratch: Scratch): Outcome {
-    const keys = this.#overlay.leaseKeys(id);
-    let deleted = 0;
-    for (const key of keys) {
-      if (deleted === REVOKE_PAGE || !scratch.takes({ kind: "delete", key })) break;
-      scratch.delete(key);
-      deleted++;
-    }
-    const over = deleted < keys.length;
-    return {
-      response: {
-        revision: scratch.changes.length > 0 ? scratch.revision : this.#overlay.revision,
-      },
-      meta: [{ kind: over ? "leaseFenced" : "leaseRevoked", id }],
-    };
-  }
-
   #revoke(id: bigint, scratch: Scratch): void {
-    const { meta } = this.#revokeWithin(id, scratch);
+    const { meta } = revokeLease(this.#overlay, id, scratch);
     const revision = scratch.changes.length > 0 ? scratch.revision : 0;
     const effects = { revision, changes: scratch.changes, meta: meta ?? [] };
     this.#add(effects, scratch.states(), scratch.bytes);
   }
-
-  #compact(request: CompactRequest): Outcome {
-    const revision = this.#overlay.revision;
-    if (request.revision > revision) {
-      throw new QuorateError(
-        failure("FUTURE_REVISION", {
-          object: "compaction",
-          what: `revision ${request.revision} does not exist yet, the newest is ${revision}`,
-          remedy: "Compact to a revision that an answer has named.",
-          details: { revision },
-        }),
-      );
-    }
-    if (request.revision <= this.#overlay.compactRevision) {
-      throw new QuorateError(
-        failure("COMPACTED", {
-          object: "compaction",
-          what: `revision ${request.revision} has been compacted already`,
-          remedy: "Nothing needs to be done.",
-          details: { compactRevision: this.#overlay.compactRevision },
-        }),
-      );
-    }
-    return { response: { revision }, meta: [{ kind: "compacted", revision: request.revision }] };
-  }
-
-  #alarm(request: AlarmRequest): Outcome {
-    const kinds = (["NOSPACE", "CORRUPT", "CLOCK"] as const).filter((kind) =>
-      this.#overlay.alarm(kind),
-    );
-    const on = request.action === "activate";
-    const { alarm } = request;
-    if (request.action === "get" || alarm === undefined || on === kinds.includes(alarm)) {
-      return { response: { revision: this.#overlay.revision, alarms: kinds } };
-    }
-    const alarms = on ? [...kinds, alarm] : kinds.filter((kind) => kind !== alarm);
-    return {
-      response: { revision: this.#overlay.revision, alarms },
-      meta: [{ kind: "alarmed", alarm, on }],
-    };
-  }
 }
 
-function authorityOf(overlay: Overlay): Authority {
-  return new Authority(overlay.users, (id) => overlay.leaseKeys(id));
-}
-
-function opened(id: bigint, owner: string): MetaChange {
-  return owner === "" ? { kind: "callerOpened", id } : { kind: "callerOwned", id, owner };
+/** A head at which nothing is uncommitted. */
+function headOf(base: Base): [Overlay, Authority, HeadCallers] {
+  const overlay = new Overlay(base);
+  const authority = new Authority(overlay.users, (id) => overlay.leaseKeys(id));
+  return [overlay, authority, new HeadCallers(base, overlay, authority)];
 }
 
 /** What of the quota only new callers may use. */
@@ -535,29 +383,5 @@ function thrownBy(object: string, error: unknown): Failure {
     object,
     what: `threw ${error instanceof Error ? error.message : seen.what}; it wrote nothing`,
     remedy: "Mend the function, or its arguments.",
-  });
-}
-
-function callerUnknown(stamp: CallerStamp): Failure {
-  return failure("CALLER_UNKNOWN", {
-    object: `caller ${stamp.id.toString(16)}`,
-    what: `is not known, so whether command ${stamp.sequence} has happened cannot be told`,
-    remedy: "Read the state, then decide; connect again to get a new caller.",
-  });
-}
-
-function forgotten(stamp: CallerStamp): Failure {
-  return failure("PROTOCOL", {
-    object: `caller ${stamp.id.toString(16)}`,
-    what: `command ${stamp.sequence} was acknowledged before and is sent again`,
-    remedy: "Give each command a new sequence number.",
-  });
-}
-
-function windowFull(stamp: CallerStamp): Failure {
-  return failure("OVERLOADED", {
-    object: `caller ${stamp.id.toString(16)}`,
-    what: `has ${CALLER_WINDOW_MAX} commands without an acknowledged answer`,
-    remedy: "Await answers before sending more.",
   });
 }

@@ -11,7 +11,8 @@ import { OPEN_END } from "../contract/requests.ts";
 import { Base } from "./base.ts";
 import type { Change, MetaChange } from "./effects.ts";
 import { finish } from "./range.ts";
-import { exportWork, Importer } from "./snapshot.ts";
+import { exportWork } from "./snapshot/export.ts";
+import { Importer } from "./snapshot/import.ts";
 import { WatchHub } from "./watch-hub.ts";
 
 const KEYS = 20_000;

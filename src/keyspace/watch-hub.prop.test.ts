@@ -12,7 +12,7 @@ import { OPEN_END } from "../contract/requests.ts";
 import { Base } from "./base.ts";
 import type { Change, MetaChange } from "./effects.ts";
 import { finish } from "./range.ts";
-import type { WatchHandle, WatchSink } from "./watch-hub.ts";
+import type { WatchHandle, WatchSink } from "./watcher.ts";
 import { WatchHub } from "./watch-hub.ts";
 
 function commit(base: Base, changes: readonly Change[], meta: readonly MetaChange[] = []): void {

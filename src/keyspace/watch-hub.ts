@@ -7,41 +7,13 @@
  * Source: the watch guarantees of etcd v3 (ordered, unique, reliable, atomic, resumable, bookmarkable).
  */
 import type { Bytes } from "../base/bytes.ts";
-import { printable } from "../base/bytes.ts";
 import type { Failure } from "../base/errors.ts";
-import { failure } from "../base/errors.ts";
 import type { WatchBatch, WatchEvent, WatchRequest } from "../contract/keyspace.ts";
 import type { Base } from "./base.ts";
 import { RangeWatchers } from "./range-watchers.ts";
-import { scanEnd } from "./range.ts";
 import type { Version } from "./versions.ts";
-import { plain } from "./versions.ts";
-
-/** Where a watch delivers. All calls come from `deliver()`, never from inside `open()`. */
-export interface WatchSink {
-  /** The watch stands at `revision`: called once, first. */
-  started(revision: number): void;
-  /** Asked before a batch is made; false holds the watch until `resume()`. Absent: as `batch` said last. */
-  room?(): boolean;
-  /** False: hold further batches until `resume()`. */
-  batch(batch: WatchBatch): boolean;
-  /** Over, with COMPACTED, SLOW_CONSUMER, SHUTDOWN or the failure of an argument; called once, last. */
-  ended(failure: Failure): void;
-}
-
-/** A registered watch. */
-export interface WatchHandle {
-  resume(): void;
-  /** Asks for an empty batch once everything up to now has been delivered. */
-  progress(): void;
-  cancel(): void;
-}
-
-/** A watch of this process. */
-export interface HubHandle extends WatchHandle {
-  /** Whether it has been given everything that deliveries have looked at. */
-  complete(): boolean;
-}
+import type { Audience, HubHandle, WatchSink } from "./watcher.ts";
+import { emptyRange, eventOf, passed, wanted, Watcher } from "./watcher.ts";
 
 /** Changes looked at for one watch before the others get their turn. */
 const TURN_CHANGES = 2_048;
@@ -58,72 +30,6 @@ const BATCH_BYTES = 1.5 * (1 << 20);
 
 /** What is kept for others of an audience. */
 const SHARED_BYTES: number = 64 << 10;
-
-/**
- * Watches that ask for the same: what one of them was given is given to the others that stand where it stood, as the same
- * object, so that it is made once and encoded once.
- */
-interface Audience {
-  readonly name: string;
-  watchers: number;
-  /** What the last of them was given, from `next` to `batch.revision`. */
-  given:
-    | {
-        readonly next: number;
-        readonly compacted: number;
-        readonly bytes: number;
-        readonly batch: WatchBatch;
-      }
-    | undefined;
-}
-
-/** One watch. A class, and its own handle, because there may be very many. */
-class Watcher implements HubHandle {
-  readonly #hub: WatchHub;
-  readonly request: WatchRequest;
-  /** The end as the index of ranges wants it. */
-  readonly until: Bytes | undefined;
-  readonly sink: WatchSink;
-  /** Undefined: nobody else watches its key. */
-  audience: Audience | undefined;
-  /** Next revision to look at. */
-  next: number;
-  /** Events of `next` already sent, when a revision was split. */
-  sentOfNext = 0;
-  started = false;
-  held = false;
-  behind = true;
-  /** Its start was readable, so what it has missed since was missed by being slow. */
-  followed: boolean;
-  wantsProgress = false;
-  over = false;
-
-  constructor(hub: WatchHub, request: WatchRequest, sink: WatchSink, revision: number) {
-    const start = request.startRevision ?? 0;
-    this.#hub = hub;
-    this.request = request;
-    this.until = request.end === undefined ? undefined : scanEnd(request.end);
-    this.sink = sink;
-    this.next = start > 0 ? start : revision + 1;
-    this.followed = start <= 0;
-  }
-  /** Its beginning as the index of ranges wants it. */
-  get from(): Bytes {
-    return this.request.key;
-  }
-  resume(): void {
-    this.#hub.resume(this);
-  }
-  progress(): void {
-    this.#hub.progress(this);
-  }
-  complete(): boolean {
-    return this.started && !this.behind;
-  }
-  cancel(): void {
-    this.#hub.cancel(this);
-  }
-}
 
 export class WatchHub {
   readonly #base: Base;
@@ -359,16 +265,9 @@ export class WatchHub {
   }
 
   #start(watcher: Watcher): boolean {
-    const bounds = watcher.request;
-    const empty =
-      bounds.end !== undefined && scanEnd(bounds.end) !== undefined && bounds.key >= bounds.end;
-    if (empty) {
-      const what = "names an empty range";
-      const remedy = "Give an end above the key, or none.";
-      this.#end(
-        watcher,
-        failure("INVALID", { object: `watch ${printable(bounds.key)}`, what, remedy }),
-      );
+    const reason = emptyRange(watcher.request);
+    if (reason !== undefined) {
+      this.#end(watcher, reason);
       return false;
     }
     watcher.started = true;
@@ -498,37 +397,4 @@ export class WatchHub {
 /** The one, or those of the set. */
 function each(same: Watcher | Set<Watcher>): Iterable<Watcher> {
   return same instanceof Set ? same : [same];
-}
-
-function within(request: WatchRequest, key: Bytes): boolean {
-  if (request.end === undefined) return key === request.key;
-  const end = scanEnd(request.end);
-  return key >= request.key && (end === undefined || key < end);
-}
-
-function wanted(request: WatchRequest, change: Version): boolean {
-  if (!within(request, change.key)) return false;
-  return request.without === undefined || request.without !== (change.deleted ? "delete" : "put");
-}
-
-function eventOf(request: WatchRequest, change: Version, compacted: number): WatchEvent {
-  const kind = change.deleted ? "delete" : "put";
-  const older = change.older;
-  const shown =
-    request.prevKv === true &&
-    older !== undefined &&
-    !older.deleted &&
-    change.modRevision > compacted;
-  return { kind, kv: plain(change), ...(shown ? { prevKv: plain(older) } : {}) };
-}
-
-/** A watch whose changes are gone: at its start it is told so, later it was too slow. */
-function passed(watcher: Watcher, compactRevision: number): Failure {
-  const object = `watch ${printable(watcher.request.key)}`;
-  return failure(watcher.followed ? "SLOW_CONSUMER" : "COMPACTED", {
-    object,
-    what: `changes from revision ${watcher.next} on have been compacted, the oldest is ${compactRevision}`,
-    remedy: "Read the present state and watch from the revision after it.",
-    details: { compactRevision, resumeRevision: watcher.next },
-  });
 }

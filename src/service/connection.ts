@@ -12,10 +12,8 @@ import type { Failure } from "../base/errors.ts";
 import { QuorateError, asFailure, failure } from "../base/errors.ts";
 import type { Identity } from "../contract/auth.ts";
 import type { ClusterOrder } from "../contract/cluster.ts";
-import type { WatchBatch } from "../contract/keyspace.ts";
 import type { Reply, Request } from "../contract/requests.ts";
 import type { Driver } from "../driver/face.ts";
-import type { WatchHandle, WatchSink } from "../keyspace/watch-hub.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Meter } from "../ports/meter.ts";
 import type { ByteStream, StreamHandler } from "../ports/network.ts";
@@ -28,6 +26,8 @@ import type { Gate } from "./auth/gate.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { ClusterView } from "./cluster/cluster-view.ts";
 import { directed } from "./cluster/cluster-view.ts";
+import type { WatchOwner } from "./open-watch.ts";
+import { OpenWatch } from "./open-watch.ts";
 import type { Turn } from "./turns.ts";
 import { laterOfWatch, Turns } from "./turns.ts";
 import {
@@ -36,46 +36,11 @@ import {
   REPLY_FRAME_BYTES_MAX,
   REQUEST_FRAME_BYTES_MAX,
   serverCodec,
-  WATCH_WINDOW,
 } from "../wire/native/messages.ts";
 
 const IN_FLIGHT_MAX = 8_192;
 /** Watches that one connection may have open. */
 const WATCHES_MAX = 65_536;
-
-/** What an open watch may ask of its connection. */
-interface WatchOwner {
-  readonly blocked: boolean;
-  send(message: ServerMessage): void;
-  forget(id: number): void;
-}
-
-/** A class, because its methods are there once: there may be very many watches. */
-class OpenWatch implements WatchSink {
-  readonly #owner: WatchOwner;
-  readonly #id: number;
-  handle: WatchHandle | undefined;
-  unacknowledged = 0;
-  held = false;
-
-  constructor(owner: WatchOwner, id: number) {
-    this.#owner = owner;
-    this.#id = id;
-  }
-  started(revision: number): void {
-    this.#owner.send({ kind: "watchStarted", id: this.#id, revision });
-  }
-  batch(batch: WatchBatch): boolean {
-    this.#owner.send({ kind: "watchBatch", id: this.#id, batch });
-    this.unacknowledged++;
-    this.held = this.unacknowledged >= WATCH_WINDOW || this.#owner.blocked;
-    return !this.held;
-  }
-  ended(reason: Failure): void {
-    this.#owner.forget(this.#id);
-    this.#owner.send({ kind: "watchEnded", id: this.#id, failure: reason });
-  }
-}
 
 export interface ServiceContext {
   readonly driver: Driver;
@@ -196,7 +161,7 @@ export class ServiceConnection implements StreamHandler {
 
   drained(): void {
     this.#blocked = false;
-    for (const watch of this.#watches.values()) this.#resume(watch);
+    for (const watch of this.#watches.values()) watch.resume();
     this.#onRoom?.();
     this.#flow();
   }
@@ -256,7 +221,7 @@ export class ServiceConnection implements StreamHandler {
       case "watchOpen":
         return this.#openWatch(message);
       case "watchTaken":
-        return this.#taken(message.id, message.batches);
+        return this.#watches.get(message.id)?.taken(message.batches);
       case "watchProgress":
         this.#watches.get(message.id)?.handle?.progress();
         return;
@@ -414,19 +379,6 @@ export class ServiceConnection implements StreamHandler {
       what: "is being sent a snapshot already",
       remedy: "Wait for its end, or open another connection.",
     });
-  }
-
-  #taken(id: number, batches: number): void {
-    const watch = this.#watches.get(id);
-    if (watch === undefined) return;
-    watch.unacknowledged = Math.max(0, watch.unacknowledged - batches);
-    this.#resume(watch);
-  }
-
-  #resume(watch: OpenWatch): void {
-    if (!watch.held || watch.unacknowledged >= WATCH_WINDOW || this.#blocked) return;
-    watch.held = false;
-    watch.handle?.resume();
   }
 
   #send(message: ServerMessage): void {

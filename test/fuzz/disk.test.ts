@@ -14,7 +14,7 @@ import { snapshotFrames, addFrames } from "../../src/driver/snapshot-files.ts";
 import { Base } from "../../src/keyspace/base.ts";
 import type { Change, Effects, Entry, MetaChange } from "../../src/keyspace/effects.ts";
 import { decodeEntry, encodeEntry } from "../../src/keyspace/entry-codec.ts";
-import { Importer } from "../../src/keyspace/snapshot.ts";
+import { Importer } from "../../src/keyspace/snapshot/import.ts";
 import type { Place, Position } from "../../src/replica/log-format.ts";
 import { encodeBatch, readBatch, SECTOR_BYTES } from "../../src/replica/log-format.ts";
 import { fuzz, INPUTS, mutate, WHOLE } from "./inputs.ts";

@@ -11,7 +11,7 @@ import { hostClock } from "../../src/host/clock.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import { hostEntropy } from "../../src/host/entropy.ts";
 import { registry } from "../../src/host/meter.ts";
-import { Importer } from "../../src/keyspace/snapshot.ts";
+import { Importer } from "../../src/keyspace/snapshot/import.ts";
 import type { ByteStream } from "../../src/ports/network.ts";
 import { ServiceConnection } from "../../src/service/connection.ts";
 import { Turns } from "../../src/service/turns.ts";

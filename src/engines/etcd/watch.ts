@@ -7,7 +7,7 @@
 import { failure } from "../../base/errors.ts";
 import type { Failure } from "../../base/errors.ts";
 import type { WatchRequest } from "../../contract/keyspace.ts";
-import type { WatchHandle, WatchSink } from "../../keyspace/watch-hub.ts";
+import type { WatchHandle, WatchSink } from "../../keyspace/watcher.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";
 import type { WatchResponse } from "../../wire/etcd/messages.ts";
 import { METHODS } from "../../wire/etcd/messages.ts";

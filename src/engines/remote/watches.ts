@@ -1,7 +1,7 @@
 /** The watches of a remote engine: each goes on after a reconnect from the revision after the last one delivered. */
 import type { Failure } from "../../base/errors.ts";
 import type { WatchBatch, WatchRequest } from "../../contract/keyspace.ts";
-import type { WatchHandle, WatchSink } from "../../keyspace/watch-hub.ts";
+import type { WatchHandle, WatchSink } from "../../keyspace/watcher.ts";
 import type { ClientMessage } from "../../wire/native/messages.ts";
 import type { WatchMessage } from "./link.ts";
 

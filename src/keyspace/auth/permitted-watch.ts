@@ -9,7 +9,8 @@ import type { Failure } from "../../base/errors.ts";
 import type { Identity } from "../../contract/auth.ts";
 import type { WatchBatch, WatchRequest } from "../../contract/keyspace.ts";
 import type { Base } from "../base.ts";
-import type { HubHandle, WatchHub, WatchSink } from "../watch-hub.ts";
+import type { WatchHub } from "../watch-hub.ts";
+import type { HubHandle, WatchSink } from "../watcher.ts";
 import type { AuthState } from "./users.ts";
 
 export function openPermitted(

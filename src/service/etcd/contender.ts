@@ -10,7 +10,7 @@ import type { Bytes } from "../../base/bytes.ts";
 import { QuorateError } from "../../base/errors.ts";
 import { isPassedBy } from "../../contract/keyspace.ts";
 import type { Compare, KeyValue, TxnOperation } from "../../contract/requests.ts";
-import type { WatchHandle } from "../../keyspace/watch-hub.ts";
+import type { WatchHandle } from "../../keyspace/watcher.ts";
 import { statusOf } from "../../wire/etcd/statuses.ts";
 import { GRPC, RpcStatus } from "../../wire/grpc/status.ts";
 import type { Call } from "../grpc/method.ts";

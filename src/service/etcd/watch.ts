@@ -11,7 +11,7 @@ import type { ErrorCode, Failure } from "../../base/errors.ts";
 import { QuorateError } from "../../base/errors.ts";
 import type { WatchBatch, WatchEvent } from "../../contract/keyspace.ts";
 import { OPEN_END } from "../../contract/requests.ts";
-import type { HubHandle, WatchSink } from "../../keyspace/watch-hub.ts";
+import type { HubHandle, WatchSink } from "../../keyspace/watcher.ts";
 import type {
   Event,
   WatchCreateRequest,

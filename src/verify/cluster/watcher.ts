@@ -6,7 +6,7 @@ import type { Failure } from "../../base/errors.ts";
 import { SYSTEM } from "../../contract/auth.ts";
 import type { WatchBatch, WatchRequest } from "../../contract/keyspace.ts";
 import { utf8 } from "../../base/bytes.ts";
-import type { HubHandle, WatchSink } from "../../keyspace/watch-hub.ts";
+import type { HubHandle, WatchSink } from "../../keyspace/watcher.ts";
 import type { Asker } from "./asker.ts";
 import { SCOPE } from "./keyspace-client.ts";
 import type { Node } from "./node.ts";

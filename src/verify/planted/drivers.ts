@@ -5,7 +5,7 @@ import { altered } from "../../driver/altered.ts";
 import type { Driver } from "../../driver/face.ts";
 import type { Base } from "../../keyspace/base.ts";
 import type { Lease } from "../../keyspace/leases.ts";
-import type { HubHandle, WatchSink } from "../../keyspace/watch-hub.ts";
+import type { HubHandle, WatchSink } from "../../keyspace/watcher.ts";
 import type { ReplicaParts } from "../../replica/inputs.ts";
 
 /** A member that does not lead answers reads as if it did. */

@@ -22,7 +22,7 @@ export interface Sessions {
  */
 export const REVOKED_TTL_MS = 3_000;
 
-type Test = (title: string, body: (sessions: Sessions) => Promise<void>) => void;
+export type Test = (title: string, body: (sessions: Sessions) => Promise<void>) => void;
 
 /** A suite whose tests share one engine and the two sessions on it; each test takes names of its own. */
 export function overArm(title: string, arm: Arm, suite: (test: Test) => void): void {

@@ -1,9 +1,14 @@
 /** Runs the selection suite over every engine. */
 import { arms } from "../arms.ts";
-import { mechanismConformance } from "./selection.ts";
+import { exclusiveCases } from "./exclusive.ts";
+import { overArm } from "./over-arm.ts";
+import { sharingCases } from "./sharing.ts";
 import { verbConformance } from "./verbs.ts";
 
 for (const arm of arms) {
-  mechanismConformance(arm);
+  overArm("selection", arm, (test) => {
+    exclusiveCases(test);
+    sharingCases(test);
+  });
   verbConformance(arm);
 }

@@ -2,19 +2,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Bytes } from "../base/bytes.ts";
-import { Malformed } from "../base/codec.ts";
-import type { Prng } from "../base/prng.ts";
-import { prng } from "../base/prng.ts";
-import type { KeyValue } from "../contract/requests.ts";
-import { OPEN_END } from "../contract/requests.ts";
-import { userHash } from "./auth/show.ts";
-import { Base } from "./base.ts";
-import type { Change, Entry, MetaChange } from "./effects.ts";
-import { finish } from "./range.ts";
-import { exportWork, Importer } from "./snapshot.ts";
-import { plain } from "./versions.ts";
-import { WatchHub } from "./watch-hub.ts";
+import type { Bytes } from "../../base/bytes.ts";
+import { Malformed } from "../../base/codec.ts";
+import type { Prng } from "../../base/prng.ts";
+import { prng } from "../../base/prng.ts";
+import type { KeyValue } from "../../contract/requests.ts";
+import { OPEN_END } from "../../contract/requests.ts";
+import { userHash } from "../auth/show.ts";
+import { Base } from "../base.ts";
+import type { Change, Entry, MetaChange } from "../effects.ts";
+import { finish } from "../range.ts";
+import { exportWork } from "./export.ts";
+import { Importer } from "./import.ts";
+import { plain } from "../versions.ts";
+import { WatchHub } from "../watch-hub.ts";
 
 function entryOf(base: Base, changes: readonly Change[], meta: readonly MetaChange[] = []): Entry {
   const revision = changes.length === 0 ? 0 : base.revision + 1;
