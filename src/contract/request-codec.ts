@@ -48,6 +48,7 @@ import type {
   TxnRequest,
   TxnResponse,
 } from "./requests.ts";
+import { ALARM_KINDS } from "./requests.ts";
 
 export const requestKindCodec: Codec<Request["kind"]> = oneOf<Request["kind"]>([
   "put",
@@ -69,7 +70,7 @@ export const requestKindCodec: Codec<Request["kind"]> = oneOf<Request["kind"]>([
   "auth",
   "authShow",
 ]);
-const alarmCodec: Codec<AlarmKind> = oneOf(["NOSPACE", "CORRUPT", "CLOCK"]);
+const alarmCodec: Codec<AlarmKind> = oneOf(ALARM_KINDS);
 export const keyValueCodec: Codec<KeyValue> = struct<KeyValue>({
   key: bytesCodec,
   value: bytesCodec,

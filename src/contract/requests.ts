@@ -185,6 +185,7 @@ export interface CompactResponse {
 }
 
 export type AlarmKind = "NOSPACE" | "CORRUPT" | "CLOCK";
+export const ALARM_KINDS: readonly AlarmKind[] = ["NOSPACE", "CORRUPT", "CLOCK"];
 export interface AlarmRequest {
   readonly kind: "alarm";
   readonly action: "get" | "activate" | "deactivate";

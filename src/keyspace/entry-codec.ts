@@ -6,7 +6,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { ByteWriter } from "../base/codec.ts";
 import { ByteReader, Malformed, oneOf, textCodec } from "../base/codec.ts";
 import { decodeReply, encodeReply, requestKindCodec } from "../contract/request-codec.ts";
-import type { AlarmKind } from "../contract/requests.ts";
+import { ALARM_KINDS } from "../contract/requests.ts";
 import { roleCodec, userCodec } from "./auth/users.ts";
 import type { Change, Effects, Logged, MetaChange } from "./effects.ts";
 import { memberCodec } from "./members.ts";
@@ -39,7 +39,7 @@ const META: readonly MetaChange["kind"][] = [
 const META_CODES: ReadonlyMap<MetaChange["kind"], number> = new Map(
   META.map((kind, code) => [kind, code]),
 );
-const alarms = oneOf<AlarmKind>(["NOSPACE", "CORRUPT", "CLOCK"]);
+const alarms = oneOf(ALARM_KINDS);
 
 export function encodeEntry(writer: ByteWriter, entry: Logged): void {
   // Time is kept to a thousandth of a millisecond. Rounding, because k / 1000 * 1000 may fall short of k.

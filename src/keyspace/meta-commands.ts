@@ -4,6 +4,7 @@
  */
 import { fail, QuorateError } from "../base/errors.ts";
 import type { AlarmRequest, CompactRequest, LeaseGrantRequest } from "../contract/requests.ts";
+import { ALARM_KINDS } from "../contract/requests.ts";
 import type { Outcome } from "./effects.ts";
 import type { Overlay } from "./overlay.ts";
 import type { Scratch } from "./scratch.ts";
@@ -85,7 +86,7 @@ export function compact(overlay: Overlay, request: CompactRequest): Outcome {
 
 export function switchAlarm(overlay: Overlay, { action, alarm }: AlarmRequest): Outcome {
   const { revision } = overlay;
-  const raised = (["NOSPACE", "CORRUPT", "CLOCK"] as const).filter((kind) => overlay.alarm(kind));
+  const raised = ALARM_KINDS.filter((kind) => overlay.alarm(kind));
   const on = action === "activate";
   if (action === "get" || alarm === undefined || on === raised.includes(alarm))
     return { response: { revision, alarms: raised } };

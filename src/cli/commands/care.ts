@@ -2,12 +2,11 @@
  * `quorate compact`, `quorate defrag` and `quorate alarm list|clear`: what a person does with a store that is full, on a running server.
  */
 import type { AlarmKind } from "../../contract/requests.ts";
+import { ALARM_KINDS } from "../../contract/requests.ts";
 import { fail, QuorateError } from "../../base/errors.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { integerOf } from "../flags.ts";
 import { callOptions, type Context, operand, withKeyspace } from "../context.ts";
-
-const KINDS: readonly AlarmKind[] = ["NOSPACE", "CORRUPT", "CLOCK"];
 
 export async function compact(context: Context, operands: readonly string[]): Promise<ExitCode> {
   const given = operands[0] === undefined ? undefined : integerOf("revision", operands[0], 1);
@@ -43,10 +42,14 @@ export async function list(context: Context): Promise<ExitCode> {
 
 export async function clear(context: Context, operands: readonly string[]): Promise<ExitCode> {
   const given = operand(operands, 0, "kind").toUpperCase();
-  const kind = KINDS.find((each) => each === given);
+  const kind = ALARM_KINDS.find((each) => each === given);
   if (kind === undefined) {
     const what = `${JSON.stringify(operands[0])} is no alarm`;
-    throw fail("INVALID", { object: "kind", what, remedy: `Give one of ${KINDS.join(", ")}.` });
+    throw fail("INVALID", {
+      object: "kind",
+      what,
+      remedy: `Give one of ${ALARM_KINDS.join(", ")}.`,
+    });
   }
   return await alarm(context, "deactivate", kind);
 }

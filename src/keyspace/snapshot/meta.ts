@@ -9,13 +9,13 @@ import { text, utf8 } from "../../base/bytes.ts";
 import { Malformed } from "../../base/codec.ts";
 import { FORMATS, REMEMBERS_MEMBERS } from "../../contract/formats.ts";
 import type { AlarmKind } from "../../contract/requests.ts";
+import { ALARM_KINDS } from "../../contract/requests.ts";
 import type { Base } from "../base.ts";
 import type { MemberRecord, Membership, MembersKept } from "../members.ts";
 import type { Instant } from "../timeline.ts";
 
 /** Of a snapshot before the state said of which format it is; later ones have that of the state. */
 const UNSAID = 1;
-const ALARMS: readonly unknown[] = ["NOSPACE", "CORRUPT", "CLOCK"] satisfies readonly AlarmKind[];
 
 /** What identifies the state of a snapshot. */
 export interface SnapshotMeta {
@@ -83,7 +83,7 @@ function readMeta(given: unknown): SnapshotMeta {
     Number.isFinite(read.time) &&
     (read.compactRevision as number) <= (read.revision as number) &&
     Array.isArray(read.alarms) &&
-    read.alarms.every((alarm) => ALARMS.includes(alarm)) &&
+    read.alarms.every((alarm) => ALARM_KINDS.includes(alarm)) &&
     (read.membership === undefined || isMembership(read.membership)) &&
     (read.members === undefined || (Array.isArray(read.members) && read.members.every(isMember)));
   if (!sound) throw new Malformed("a first record in an unknown format");
