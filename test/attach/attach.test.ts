@@ -14,7 +14,8 @@ import { connect } from "../../src/sdk/index.ts";
 import type { Quorate } from "../../src/sdk/quorate.ts";
 import type { StreamHandler } from "../../src/ports/network.ts";
 import { Shell } from "../cli/shell.ts";
-import { holderPid, until } from "./crew.ts";
+import { until } from "../until.ts";
+import { holderPid } from "./crew.ts";
 
 const SDK = join(import.meta.dirname, "..", "..", "src", "sdk", "index.js");
 /** Less than any time-out that a hand-over could be waiting for: 5 s to greet, 8 s of silence. */
@@ -126,11 +127,17 @@ describe("many processes on one data directory", { timeout: 240_000 }, () => {
     );
     for (const q of all.slice(0, -1)) {
       const goal = sent + 50;
-      await until("commands go on", () => sent >= goal);
+      await until(
+        () => sent >= goal,
+        () => `${sent} commands`,
+      );
       await q.close();
     }
     const goal = sent + 50;
-    await until("commands go on", () => sent >= goal);
+    await until(
+      () => sent >= goal,
+      () => `${sent} commands`,
+    );
     going = false;
     await sending;
     const { kvs } = await last.commitment.keyspace.call({

@@ -6,9 +6,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { guard } from "../../src/sdk/selection.ts";
+import { until } from "../until.ts";
 import type { FromMember, ToMember } from "./messages.ts";
-
-const POLL_MS = 5;
 
 export class Member {
   readonly name: string;
@@ -81,20 +80,22 @@ export class Crew {
 
   /** The member that the directory says is serving. */
   async serving(): Promise<Member> {
-    return await until("a member serves", () => {
+    const found = (): Member | undefined => {
       const pid = holderPid(this.directory);
       return [...this.alive].find((member) => member.pid === pid);
-    });
+    };
+    return await until(found, () => "no member serves");
   }
 
   /** Waits until each member has had `count` more acknowledgements, all of which it asked for after now. */
   async progress(count: number): Promise<void> {
     const goals = [...this.alive].map((member) => [member, member.acknowledged.size + count]);
     for (const [member, goal] of goals as [Member, number][]) {
-      await until(`${member.name} goes on`, () => {
+      const goesOn = (): boolean => {
         assert.equal(member.child.exitCode, null, `${member.name} ended`);
         return member.token > 0 && member.acknowledged.size >= goal;
-      });
+      };
+      await until(goesOn, () => `${member.name} does not go on`);
     }
   }
 
@@ -145,20 +146,5 @@ export function holderPid(directory: string): number {
     return read.pid;
   } catch {
     return 0;
-  }
-}
-
-/** Waits for `condition` to give something. */
-export async function until<T>(
-  what: string,
-  condition: () => T | undefined | false,
-  limitMs = 240_000,
-): Promise<T> {
-  const end = performance.now() + limitMs;
-  for (;;) {
-    const found = condition();
-    if (found !== undefined && found !== false) return found;
-    assert.ok(performance.now() < end, `waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

@@ -6,7 +6,8 @@ import cluster from "node:cluster";
 import { once } from "node:events";
 import { text, utf8 } from "../../src/base/bytes.ts";
 import { connect } from "../../src/sdk/index.ts";
-import { holderPid, until } from "./crew.ts";
+import { until } from "../until.ts";
+import { holderPid } from "./crew.ts";
 
 const [directory = "", workers = "4", rounds = "10"] = process.argv.slice(2);
 
@@ -33,8 +34,14 @@ async function lead(): Promise<void> {
     worker.on("message", () => void heard++);
     exits.push(once(worker, "exit"));
   }
-  await until("all workers count", () => heard > Number(workers));
-  const pid = await until("a worker serves", () => holderPid(directory) || undefined);
+  await until(
+    () => heard > Number(workers),
+    () => `${heard} counts`,
+  );
+  const pid = await until(
+    () => holderPid(directory) || undefined,
+    () => "no worker serves",
+  );
   process.kill(pid, "SIGKILL");
   await Promise.all(exits);
   const q = await connect(`file:${directory}`);

@@ -12,7 +12,8 @@ import { getHeapSpaceStatistics } from "node:v8";
 import { openFilesMax, prepareProcess } from "../../src/cli/serving-process.ts";
 import { freePorts } from "../free-ports.ts";
 import { Authority, noOpenssl } from "../server/authority.ts";
-import { Process, ProcessCluster, until } from "../cluster/processes.ts";
+import { Process, ProcessCluster } from "../cluster/processes.ts";
+import { until } from "../until.ts";
 
 /** Below this the server leaves the table of descriptors as it is. */
 const MOST = 4_100;

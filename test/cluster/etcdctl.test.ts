@@ -4,7 +4,8 @@ import { after, before, describe, test } from "node:test";
 import { etcdctlMissing } from "../etcd/etcd-process.ts";
 import { etcdctl, listed } from "./etcdctl.ts";
 import type { Process } from "./processes.ts";
-import { ProcessCluster, statusOf, until } from "./processes.ts";
+import { ProcessCluster, statusOf } from "./processes.ts";
+import { until } from "../until.ts";
 
 describe("etcdctl on a cluster", { skip: etcdctlMissing, timeout: 720_000 }, () => {
   let cluster: ProcessCluster;

@@ -13,7 +13,8 @@ import { connect } from "../../src/sdk/index.ts";
 import { check } from "../../src/verify/checker/check.ts";
 import type { Header } from "../../src/verify/history/history.ts";
 import { readLines, written } from "../../src/verify/history/lines.ts";
-import { ProcessCluster, until } from "./processes.ts";
+import { ProcessCluster } from "./processes.ts";
+import { until } from "../until.ts";
 import { drawnCall, Recording } from "./recording.ts";
 
 const SCOPE = { key: utf8("h/"), end: utf8("h0") };

@@ -12,7 +12,8 @@ import { Pace } from "../storm/pace.ts";
 import { crowd, leave, recordWindow } from "../storm/window.ts";
 import { etcdctl, listed } from "./etcdctl.ts";
 import type { Process } from "./processes.ts";
-import { ProcessCluster, until } from "./processes.ts";
+import { ProcessCluster } from "./processes.ts";
+import { until } from "../until.ts";
 
 const SEED = Number(process.env["QUORATE_SEED"] ?? 1);
 /** Operations that begin in a second: a machine with two cores runs five members besides. */

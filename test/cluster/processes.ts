@@ -9,26 +9,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "../free-ports.ts";
 import { Links } from "../links/links.ts";
+import { until } from "../until.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 const HOST = "127.0.0.1";
-/** Whatever a test waits for comes within this time, or not at all. */
-export const PATIENCE_MS = 80_000;
-/** The same for the start of a member, which may have a long log to read. */
+/** A member that starts may have a long log to read. */
 const START_MS = 240_000;
-
-/** Waits until `holds` is true; fails with what `says`. */
-export async function until(
-  holds: () => boolean | Promise<boolean>,
-  says: () => string,
-  ms: number = PATIENCE_MS,
-): Promise<void> {
-  const end = performance.now() + ms;
-  while (!(await holds())) {
-    if (performance.now() > end) assert.fail(`not within ${ms} ms: ${says()}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 /** As what a member runs: `quorate serve`, or `quorate etcd` under etcd's flags. */
 export type Guise = "serve" | "etcd";

@@ -9,7 +9,8 @@ import { utf8 } from "../../src/base/bytes.ts";
 import type { Quorate } from "../../src/sdk/index.ts";
 import { connect } from "../../src/sdk/index.ts";
 import type { Process } from "./processes.ts";
-import { ProcessCluster, until } from "./processes.ts";
+import { ProcessCluster } from "./processes.ts";
+import { until } from "../until.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 const SEGMENT = "log-0000000001.seg";

@@ -12,7 +12,7 @@ import type { RunningServer } from "../../src/server/index.ts";
 import { startServer } from "../../src/server/index.ts";
 import type { VersionedOptions } from "../../src/server/options.ts";
 import { freePorts } from "../free-ports.ts";
-import { until } from "./processes.ts";
+import { until } from "../until.ts";
 import { Workload } from "./workload.ts";
 
 const BEFORE: Formats = { oldest: FORMATS.newest - 1, newest: FORMATS.newest - 1 };

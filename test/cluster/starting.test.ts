@@ -8,7 +8,7 @@ import { QuorateError } from "../../src/base/errors.ts";
 import type { RunningServer, ServerOptions } from "../../src/server/index.ts";
 import { startServer } from "../../src/server/index.ts";
 import { freePorts } from "../free-ports.ts";
-import { until } from "./processes.ts";
+import { until } from "../until.ts";
 
 describe("starting members", { timeout: 240_000 }, () => {
   let directory = "";
@@ -27,7 +27,7 @@ describe("starting members", { timeout: 240_000 }, () => {
     return server;
   }
   const at = (name: string): string => join(directory, name);
-  const led = (server: RunningServer): Promise<void> =>
+  const led = (server: RunningServer): Promise<unknown> =>
     until(
       () => server.driver.standing().leader > 0,
       () => JSON.stringify(server.driver.standing()),

@@ -9,7 +9,7 @@ import type { RunningServer } from "../../src/server/index.ts";
 import { startServer } from "../../src/server/index.ts";
 import { Authority, noOpenssl } from "../server/authority.ts";
 import { freePorts } from "../free-ports.ts";
-import { until } from "./processes.ts";
+import { until } from "../until.ts";
 
 test(
   "[CLS-11] members of one authority are a cluster over TLS; one of another is no part of it (3 members and a stranger)",

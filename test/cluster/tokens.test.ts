@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Process } from "./processes.ts";
-import { ProcessCluster, until } from "./processes.ts";
+import { ProcessCluster } from "./processes.ts";
+import { until } from "../until.ts";
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 

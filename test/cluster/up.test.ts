@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { connect } from "../../src/sdk/index.ts";
 import type { Running } from "../cli/shell.ts";
 import { Shell } from "../cli/shell.ts";
-import { until } from "./processes.ts";
+import { until } from "../until.ts";
 
 interface Shown {
   readonly members: readonly {
@@ -62,7 +62,7 @@ describe("quorate up", { timeout: 480_000 }, () => {
   }
 
   const pidsOf = ({ members }: Shown): readonly number[] => members.map(({ pid }) => pid);
-  const gone = (pids: readonly number[]): Promise<void> =>
+  const gone = (pids: readonly number[]): Promise<unknown> =>
     until(
       () => !pids.some(isAlive),
       () => `${pids.filter(isAlive).join(", ")} are left`,

@@ -9,7 +9,7 @@ import type { Bytes } from "../../src/base/bytes.ts";
 import { QuorateError } from "../../src/base/errors.ts";
 import { connect } from "../../src/sdk/index.ts";
 import type { Quorate } from "../../src/sdk/index.ts";
-import { until } from "./processes.ts";
+import { until } from "../until.ts";
 
 let begun = 0;
 

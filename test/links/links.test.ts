@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { Server, Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { until } from "../cluster/processes.ts";
+import { until } from "../until.ts";
 import { Links } from "./links.ts";
 import type { LinkRule } from "./rules.ts";
 
@@ -28,14 +28,14 @@ class Side {
     this.socket.write(text);
   }
 
-  hears(text: string): Promise<void> {
+  hears(text: string): Promise<unknown> {
     return until(
       () => this.heard.endsWith(text),
       () => `heard ${JSON.stringify(this.heard)}, not ${text}`,
     );
   }
 
-  ends(): Promise<void> {
+  ends(): Promise<unknown> {
     return until(
       () => this.isOver,
       () => "it stands",

@@ -14,7 +14,8 @@ import { hostClock } from "../../src/host/clock.ts";
 import { hostEntropy } from "../../src/host/entropy.ts";
 import { peerDialler } from "../../src/server/cluster/peer-sockets.ts";
 import { Forwarder } from "../../src/service/peers/forwarder.ts";
-import { CLUSTER, SocketMember, until } from "./socket-member.ts";
+import { CLUSTER, SocketMember } from "./socket-member.ts";
+import { until } from "../until.ts";
 
 const PUT: Request = { kind: "put", key: utf8("k"), value: utf8("v") };
 const GET: Request = { kind: "range", key: utf8("k") };
@@ -81,7 +82,6 @@ class World {
     await until(
       () => (this.asked[at]?.length ?? 0) >= count,
       () => `member ${at + 1} was asked ${this.asked[at]?.length} times`,
-      5_000,
     );
     return this.asked[at]?.[count - 1] ?? assert.fail("it was asked");
   }

@@ -8,7 +8,8 @@ import type { DialPeer } from "../../src/service/peers/peer-dial.ts";
 import { QUEUE_BYTES_MAX } from "../../src/service/peers/outgoing.ts";
 import type { RefusalReason } from "../../src/wire/native/peer-handshake.ts";
 import type { SocketMemberOptions } from "./socket-member.ts";
-import { elected, SocketMember, until } from "./socket-member.ts";
+import { elected, SocketMember } from "./socket-member.ts";
+import { until } from "../until.ts";
 
 async function cluster(
   count: number,
@@ -24,7 +25,7 @@ async function ended(members: readonly SocketMember[]): Promise<void> {
   await Promise.all(members.map((member) => member.close()));
 }
 
-const committed = (members: readonly SocketMember[], text: string): Promise<void> =>
+const committed = (members: readonly SocketMember[], text: string): Promise<unknown> =>
   until(
     () => members.every(({ sim }) => sim.state.includes(text)),
     () => members.map(({ state }) => state).join(", "),
@@ -84,7 +85,6 @@ test("[PEER-8] a leader that is cut off is told at once of each lost connection,
     await until(
       () => others.every(({ lost }) => lost.includes(first.id)) && first.lost.length >= 2,
       () => JSON.stringify(members.map(({ lost }) => lost)),
-      1_000,
     );
     const second = await elected(others);
     assert.ok(second.propose("while apart")?.ok);
@@ -157,7 +157,6 @@ test("[PEER-9] what a member that does not read is sent is bounded, and heartbea
     await until(
       () => heard.some((message) => message.kind === "heartbeat" && message.round === 9),
       () => `${heard.length} messages`,
-      2_000,
     );
     // The newest are kept: once it reads again, they arrive.
     isStalling = false;

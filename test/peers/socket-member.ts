@@ -13,18 +13,10 @@ import { PeerLinks } from "../../src/service/peers/peer-links.ts";
 import { Turns } from "../../src/service/turns.ts";
 import { blank, SimMember } from "../../src/verify/raft/sim-member.ts";
 import type { Refusal } from "../../src/wire/native/peer-handshake.ts";
+import { until } from "../until.ts";
 
 export const CLUSTER = "77";
 const TICK_MS = 20;
-
-/** Waits until `holds`; fails after `ms` with what `says` then. */
-export async function until(holds: () => boolean, says: () => string, ms = 15_000): Promise<void> {
-  const end = performance.now() + ms;
-  while (!holds()) {
-    if (performance.now() > end) assert.fail(`not within ${ms} ms: ${says()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 export interface SocketMemberOptions {
   readonly identity?: string | undefined;

@@ -10,7 +10,8 @@ import type { PeerTlsOptions } from "../../src/server/cluster/peer-sockets.ts";
 import { parsePeerUrl, PeerListener } from "../../src/server/cluster/peer-sockets.ts";
 import { Turns } from "../../src/service/turns.ts";
 import { Authority, noOpenssl } from "../server/authority.ts";
-import { elected, SocketMember, until } from "./socket-member.ts";
+import { elected, SocketMember } from "./socket-member.ts";
+import { until } from "../until.ts";
 
 const skip = noOpenssl();
 

@@ -15,7 +15,7 @@ import type { Listed } from "./patroni-member.ts";
 import { PatroniMember, patroniMissing, SCOPE } from "./patroni-member.ts";
 import type { Premises } from "./premises.ts";
 import { openPremises } from "./premises.ts";
-import { until } from "./until.ts";
+import { untilTold } from "./until.ts";
 
 const PREFIX = utf8(`/service/${SCOPE}/`);
 const STATE = ["config", "initialize", "leader", "members/one", "members/two", "status", "sync"];
@@ -72,7 +72,10 @@ class Cluster {
 
   /** Both members follow the store over an open stream, besides asking it. */
   async bothWatch(): Promise<void> {
-    await until("both members watch", async () => (await this.#watches()) - this.#ownWatches === 2);
+    await untilTold(
+      "both members watch",
+      async () => (await this.#watches()) - this.#ownWatches === 2,
+    );
   }
 
   async #watches(): Promise<number> {
@@ -82,7 +85,7 @@ class Cluster {
 
   /** `patronictl list` shows a leader and a standby that streams from it, on this timeline. */
   async settled(timeline: number, leader?: PatroniMember): Promise<void> {
-    const list = await until(
+    const list = await untilTold(
       `a leader and a synchronous standby on timeline ${timeline}`,
       async () => {
         const list = await (this.#members[0] ?? assert.fail()).list();
@@ -114,7 +117,7 @@ class Cluster {
   async bothHave(rows: readonly number[]): Promise<void> {
     const sql = "select n from kept order by n";
     assert.deepEqual((await this.primary.query(sql)).split("\n").map(Number), rows);
-    await until("the standby shows the same", async () => {
+    await untilTold("the standby shows the same", async () => {
       return (await this.standby.query(sql)) === rows.join("\n");
     });
   }
@@ -164,13 +167,13 @@ function story(name: string, command: EtcdCommand, skip: string | false): void {
           each,
           from: each.log().length,
         }));
-        const had = await until("Patroni's state is complete", async () => {
+        const had = await untilTold("Patroni's state is complete", async () => {
           const state = await cluster.state();
           return [...state.keys()].join() === STATE.join() && state;
         });
         await cluster.store.kill();
         for (const { each, from } of logs)
-          await until(`${each.name} notices`, () =>
+          await untilTold(`${each.name} notices`, () =>
             each.log().includes("watchprefix failed", from),
           );
         await cluster.store.restart();
@@ -188,7 +191,7 @@ function story(name: string, command: EtcdCommand, skip: string | false): void {
         const position = Number(
           await cluster.primary.query("select pg_current_wal_flush_lsn() - '0/0'::pg_lsn"),
         );
-        await until("the primary says to the store how far it is", async () => {
+        await untilTold("the primary says to the store how far it is", async () => {
           const state = await cluster.state();
           const status = state.get("status") ?? assert.fail([...state.keys()].join());
           const { optime } = JSON.parse(text(status.value)) as { optime: number };
@@ -218,7 +221,7 @@ function story(name: string, command: EtcdCommand, skip: string | false): void {
         const began = performance.now();
         const { ttl } = await cluster.client.call(METHODS.leaseTimeToLive, { id: was.lease });
         assert.ok(ttl > 0, "the lease of the dead lasts");
-        await until("the standby takes the leader key", async () => {
+        await untilTold("the standby takes the leader key", async () => {
           const leader = await cluster.leaderKey();
           return leader !== undefined && text(leader.value) === standby.name;
         });
@@ -227,7 +230,7 @@ function story(name: string, command: EtcdCommand, skip: string | false): void {
         const gone = await cluster.client.call(METHODS.leaseTimeToLive, { id: was.lease });
         assert.equal(gone.ttl, -1);
         const promoted = "select not pg_is_in_recovery()";
-        await until("it is promoted", async () => (await standby.query(promoted)) === "t");
+        await untilTold("it is promoted", async () => (await standby.query(promoted)) === "t");
         assert.equal(await standby.query("select n from kept order by n"), "1\n2\n3");
       },
     );
@@ -251,7 +254,7 @@ function story(name: string, command: EtcdCommand, skip: string | false): void {
 
       await to.ctl("edit-config", SCOPE, "--force", "-p", "work_mem=7MB");
       for (const member of [from, to])
-        await until(`${member.name} takes the setting`, async () => {
+        await untilTold(`${member.name} takes the setting`, async () => {
           return (await member.query("show work_mem")) === "7MB";
         });
 

@@ -16,7 +16,7 @@ import type { EtcdCommand } from "../etcd/etcd-process.ts";
 import { ETCD, etcdMissing, QUORATE_ETCD, startEtcd } from "../etcd/etcd-process.ts";
 import { freePort } from "../free-ports.ts";
 import { openPremises } from "./premises.ts";
-import { until } from "./until.ts";
+import { untilTold } from "./until.ts";
 
 const PROGRAM = "nextcloud-spreed-signaling-server";
 const missing =
@@ -96,7 +96,7 @@ function story(name: string, command: EtcdCommand, skip: string | false): void {
         const said = (what: string, proxy: string): number =>
           log().split(`${what} connection to ${url(proxy)} (from ${PREFIX}/${proxy})`).length - 1;
         const hears = (what: string, proxy: string): Promise<boolean> =>
-          until(`${what} ${proxy}`, () => said(what, proxy) > 0);
+          untilTold(`${what} ${proxy}`, () => said(what, proxy) > 0);
         await hears("Adding new", "before");
         await put("watched");
         await hears("Adding new", "watched");
@@ -105,7 +105,7 @@ function story(name: string, command: EtcdCommand, skip: string | false): void {
         signaling.signal("SIGSTOP");
         await store.kill();
         await store.restart();
-        await until("the store serves again", () => put("after").then(() => true));
+        await untilTold("the store serves again", () => put("after").then(() => true));
         await del("watched");
         signaling.signal("SIGCONT");
         await hears("Adding new", "after");

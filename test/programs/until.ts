@@ -1,24 +1,23 @@
-/** Waiting for a condition that asks other programs. */
-import assert from "node:assert/strict";
+/** Waiting for a condition that asks other programs: what it throws meanwhile is part of the report if it never holds. */
+import { until } from "../until.ts";
 
-const POLL_MS = 100;
-
-/** Waits until `condition` gives something; what it throws meanwhile is part of the report if it never does. */
-export async function until<T>(
+/** Waits until `condition` gives something, and gives that. */
+export function untilTold<T>(
   what: string,
   condition: () => Promise<T | undefined | false> | T | undefined | false,
-  limitMs = 120_000,
+  limitMs?: number,
 ): Promise<T> {
-  const end = performance.now() + limitMs;
-  for (;;) {
-    let last: unknown;
-    try {
-      const found = await condition();
-      if (found !== undefined && found !== false) return found;
-    } catch (error) {
-      last = error;
-    }
-    assert.ok(performance.now() < end, `waited in vain: ${what}; last: ${String(last)}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
+  let last: unknown;
+  return until(
+    async () => {
+      try {
+        return await condition();
+      } catch (error) {
+        last = error;
+        return undefined;
+      }
+    },
+    () => `${what}; last: ${String(last)}`,
+    limitMs,
+  );
 }

@@ -24,6 +24,7 @@ import { connect } from "../../src/sdk/index.ts";
 import type { Quorate } from "../../src/sdk/quorate.ts";
 import type { RunningServer, ServerOptions } from "../../src/server/index.ts";
 import { startServer } from "../../src/server/index.ts";
+import { until } from "../until.ts";
 import { Authority, noOpenssl } from "./authority.ts";
 
 type Tls = NonNullable<ConnectOptions["tls"]>;
@@ -235,21 +236,19 @@ describe("TLS on the one port", { skip: noOpenssl(), timeout: 480_000 }, () => {
       dialled.push(once(socket, "connect"));
       if (count % 100 === 99) await Promise.all(dialled);
     }
-    await until(() => ended >= 1_100 - 1_024);
+    await until(
+      () => ended >= 1_100 - 1_024,
+      () => `${ended} ended`,
+    );
     // Who was there before is served, somebody new gets in, and the oldest made room.
     assert.ok((await q.lock("b").tryAcquire()).ok);
     await works(url, { ca: ours.cert });
     assert.ok(flood[0]?.destroyed === true || flood[0]?.closed === true, "the oldest has gone");
     if (performance.now() - began < 5_000) assert.ok(ended < 300, `${ended} were ended at once`);
-    await until(() => ended === 1_100);
+    await until(
+      () => ended === 1_100,
+      () => `${ended} ended`,
+    );
     await works(url, { ca: ours.cert });
   });
 });
-
-async function until(condition: () => boolean, limitMs = 60_000): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!condition()) {
-    assert.ok(performance.now() < end, "waited in vain");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

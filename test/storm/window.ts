@@ -9,7 +9,7 @@ import type { Quorate } from "../../src/sdk/index.ts";
 import { connect } from "../../src/sdk/index.ts";
 import type { Header } from "../../src/verify/history/history.ts";
 import { written } from "../../src/verify/history/lines.ts";
-import { until } from "../cluster/processes.ts";
+import { until } from "../until.ts";
 import { Recording } from "../cluster/recording.ts";
 import type { Client, Counted, Field } from "./clients.ts";
 import { counter, counterKey, editor, locker, watchers } from "./clients.ts";
