@@ -17,6 +17,7 @@ import { frame } from "../../src/wire/grpc/framing.ts";
 import { MAGIC } from "../../src/wire/native/messages.ts";
 import type { Field, Message } from "../../src/wire/protobuf.ts";
 import * as by from "../http2/frames.ts";
+import { until } from "../until.ts";
 import { GrpcClient, RawClient } from "./grpc-client.ts";
 
 const SEED = Number(process.env["QUORATE_SEED"] ?? 7);
@@ -189,8 +190,10 @@ describe("Hostile clients", { timeout: 480_000 }, () => {
       socket.write(by.ping());
       const isAnswered = (): boolean =>
         by.framesOf(Buffer.concat(parts)).some(({ type, flags }) => type === 6 && flags === 1);
-      while (!socket.destroyed && !isAnswered())
-        await new Promise((resolve) => setTimeout(resolve, 5));
+      await until(
+        () => socket.destroyed || isAnswered(),
+        () => "neither answered nor ended",
+      );
       const ended = socket.destroyed;
       socket.destroy();
       return ended;

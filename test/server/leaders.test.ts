@@ -17,6 +17,7 @@ import { hostEntropy } from "../../src/host/entropy.ts";
 import type { ByteStream, Network, StreamHandler } from "../../src/ports/network.ts";
 import { forwarding } from "../../src/service/cluster/forwarding.ts";
 import { SimClock } from "../../src/verify/sim-clock.ts";
+import { until } from "../until.ts";
 import { cutNetwork } from "./cut-network.ts";
 
 /** What a server says of a request: it carries it out, refuses it, or carries it out and loses the answer. */
@@ -190,8 +191,10 @@ test("[REM-11] while nobody leads requests wait, each endpoint has its turn, and
     const puts = Array.from({ length: 20 }, () =>
       keyspace.call({ kind: "put", key: KEY, value: KEY }),
     );
-    while (!(pair.dialled.includes(2) && pair.asked[1] > 0))
-      await new Promise((resolve) => setTimeout(resolve, 1));
+    await until(
+      () => pair.dialled.includes(2) && pair.asked[1] > 0,
+      () => `asked ${pair.asked.join(" and ")} times`,
+    );
     pair.says.fill("leads");
     await Promise.all(puts);
     assert.equal(await version(keyspace), 20);
@@ -242,7 +245,10 @@ test("[REM-13] whoever has only begun to lead is not left for another (2 servers
     pair.says.fill("refuses");
     [pair.leaderUrls, pair.term] = ["http://here:1", 4];
     const put = keyspace.call({ kind: "put", key: KEY, value: KEY });
-    while (pair.asked[0] < 4) await new Promise((resolve) => setTimeout(resolve, 1));
+    await until(
+      () => pair.asked[0] >= 4,
+      () => `asked ${pair.asked[0]} times`,
+    );
     pair.says.fill("leads");
     await put;
     assert.deepEqual(pair.dialled, [1]);
