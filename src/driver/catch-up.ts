@@ -29,6 +29,9 @@ export interface CatchUpOptions {
 export class CatchUp {
   readonly #options: CatchUpOptions;
   #incoming: { readonly file: DiskFile; readonly index: number } | undefined;
+  readonly #doing = new Set<Promise<void>>();
+  #writing: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -36,7 +39,7 @@ export class CatchUp {
 
   /** Reads a chunk for a member. */
   read(chunk: ChunkRead): void {
-    this.#read(chunk).catch(this.#options.failed);
+    void this.#do(() => this.#read(chunk));
   }
 
   async #read({ to, index, offset }: ChunkRead): Promise<void> {
@@ -82,7 +85,12 @@ export class CatchUp {
 
   /** Keeps a chunk. */
   write(chunk: ChunkWrite): void {
-    this.#write(chunk).catch(this.#options.failed);
+    // One after the other: a snapshot may take the place of one whose part is still being written.
+    const before = this.#writing;
+    this.#writing = this.#do(async () => {
+      await before;
+      if (!this.#isClosed) await this.#write(chunk);
+    });
   }
 
   async #write({ snapshot, offset, data, last }: ChunkWrite): Promise<void> {
@@ -119,7 +127,7 @@ export class CatchUp {
       if (QuorateError.is(error, "DAMAGED")) return undefined;
       throw error;
     }
-    if (base.appliedIndex !== index) return undefined;
+    if (base.appliedIndex !== index || this.#isClosed) return undefined;
     // A snapshot of one's own that is newer says that the log has come by itself.
     if (index <= storage.snapshotIndex) return base;
     await disk.rename(INCOMING, snapshotName(index));
@@ -128,7 +136,19 @@ export class CatchUp {
     return base;
   }
 
+  #do(work: () => Promise<void>): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    const doing = work()
+      .catch(this.#options.failed)
+      .finally(() => this.#doing.delete(doing));
+    this.#doing.add(doing);
+    return doing;
+  }
+
+  /** Resolves when nothing is read or written any more. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#doing);
     await this.#incoming?.file.close();
   }
 }

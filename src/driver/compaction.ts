@@ -1,7 +1,7 @@
 /**
  * Removes what was compacted from memory, in slices, and tells whoever waits for it to be gone.
  *
- * Invariant: one removal runs at a time; one that a pin held back is tried again when a pin may have been released.
+ * Invariant: one removal runs at a time; one that a pin held back is tried again when a pin is released, whoever had it.
  */
 import type { Failure } from "../base/errors.ts";
 import type { Reply } from "../contract/requests.ts";
@@ -25,6 +25,7 @@ export class Compaction {
     this.#clock = clock;
     this.#answered = answered;
     this.#failed = failed;
+    this.#follow(base);
   }
 
   get waiting(): number {
@@ -32,14 +33,21 @@ export class Compaction {
   }
 
   replaced(base: Base): void {
+    this.#base.onReleased = (): void => {};
     this.#base = base;
     this.#compactedTo = 0;
+    this.#follow(base);
     this.#answer();
+  }
+
+  /** Whoever releases a pin may be in the middle of something. */
+  #follow(base: Base): void {
+    base.onReleased = (): void => this.#clock.soon(() => this.#work());
   }
 
   /** Something was applied. */
   applied(): void {
-    if (this.#base.compactRevision > this.#compactedTo) this.work();
+    if (this.#base.compactRevision > this.#compactedTo) this.#work();
   }
 
   /** `done`, once what was compacted up to `revision` is gone from memory. */
@@ -64,7 +72,7 @@ export class Compaction {
   }
 
   /** Removes what no pin holds back. */
-  work(): void {
+  #work(): void {
     const base = this.#base;
     if (this.#running || base.settled) return;
     this.#running = true;

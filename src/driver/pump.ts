@@ -114,11 +114,7 @@ export class Pump implements Driver {
     const broken = (error: unknown): void => this.#stop(bug(this.label, error));
     this.#long = new LongQueries(
       this.#clock,
-      (id, response) => {
-        this.#reply(id, { ok: true, response });
-        // What the query pinned may have held back a compaction.
-        this.#compaction.work();
-      },
+      (id, response) => this.#reply(id, { ok: true, response }),
       broken,
     );
     this.#compaction = new Compaction(base, this.#clock, () => this.#onIdle?.(), broken);
@@ -333,7 +329,9 @@ export class Pump implements Driver {
     const now = this.#now();
     const count = this.#ticker.due(now.monotonicMs);
     if (count > 0) this.#run({ kind: "tick", count }, now);
-    this.#run(input, now);
+    if (this.#stopped !== undefined || this.#left) return;
+    // Whoever heard of what the ticks brought may have asked for something meanwhile.
+    this.#run(input, count > 0 ? this.#now() : now);
     while (this.#replica.behind && this.#stopped === undefined)
       this.#run({ kind: "apply" }, this.#now());
     if (this.#replica.open) this.#schedulePump();
@@ -443,11 +441,9 @@ export class Pump implements Driver {
     const { snapshotLogBytes = SNAPSHOT_LOG_BYTES, snapshotLogShare = 0 } = this.#options;
     if (!storage.outgrew(snapshotLogBytes, snapshotLogShare)) return;
     if (!this.#replica.isFeeding) storage.pinned = undefined;
-    storage.snapshot(this.#replica.base).then(
-      // What the snapshot pinned may have held back a compaction.
-      () => this.#compaction.work(),
-      (error: unknown) => this.#stop(diskFailed(this.label, error)),
-    );
+    storage
+      .snapshot(this.#replica.base)
+      .catch((error: unknown) => this.#stop(diskFailed(this.label, error)));
   }
 
   #tick(): void {

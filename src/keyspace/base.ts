@@ -53,6 +53,8 @@ export class Base {
   readonly alarms: Set<AlarmKind> = new Set();
   readonly timeline: Timeline = new Timeline();
   readonly #pins = new Map<number, number>();
+  /** Called when a revision is pinned no longer: what that held back can be removed. */
+  onReleased: () => void = () => {};
   appliedIndex = 0;
   term = 0;
   /** Keyspace time of the last applied entry, ms since 1970. */
@@ -219,8 +221,9 @@ export class Base {
     this.#pins.set(revision, (this.#pins.get(revision) ?? 0) + 1);
     return () => {
       const count = (this.#pins.get(revision) ?? 1) - 1;
-      if (count === 0) this.#pins.delete(revision);
-      else this.#pins.set(revision, count);
+      if (count > 0) return void this.#pins.set(revision, count);
+      this.#pins.delete(revision);
+      this.onReleased();
     };
   }
 

@@ -120,8 +120,11 @@ export class Head {
     const known = caller === undefined ? undefined : this.#callers.recall(caller, identity);
     if (known !== undefined) return { reply: known, wrote: false, recalled: true };
     const overloaded = this.#overloaded();
-    if (overloaded !== undefined)
-      return { reply: { ok: false, failure: overloaded }, wrote: false };
+    if (overloaded !== undefined) {
+      const reply: Reply = { ok: false, failure: overloaded };
+      if (caller !== undefined) this.#callers.keep(caller, reply);
+      return { reply, wrote: false };
+    }
     const evaluation = this.#evaluateOnce({ command, caller, time, identity });
     // Whatever left no record in the log must not take effect when a delayed copy of the command arrives.
     const recorded = evaluation.wrote && evaluation.reply.ok;

@@ -1,6 +1,8 @@
 /** Leases and callers: who has which keys, whose time is over, which replies are kept. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import type { Bytes } from "../base/bytes.ts";
 import { prng } from "../base/prng.ts";
@@ -136,4 +138,26 @@ test("[CALLER-1] replies are kept until acknowledged; a caller comes only by bei
   assert.deepEqual([callers.idle(40), callers.idle(41)], [[], [7n]]);
   callers.close(7n);
   assert.equal(callers.count, 0);
+});
+
+test("leases that were granted for a day and revoked at once leave nothing in memory (400,000)", () => {
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc") as () => void;
+  const leases = new Leases();
+  const round = (from: number): number => {
+    for (let at = from; at < from + 200_000; at++) {
+      leases.grant(BigInt(at), 86_400_000, at);
+      leases.revoke(BigInt(at));
+      if (at % 100 === 0) leases.expired(at, 512);
+    }
+    gc();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = round(1);
+  const after = round(1_000_000);
+  assert.equal(leases.count, 0);
+  assert.ok(
+    after - before < 4 << 20,
+    `${(after - before) >> 20} MiB more for 200,000 leases that are gone`,
+  );
 });

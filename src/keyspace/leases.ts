@@ -24,6 +24,9 @@ interface Ending {
   readonly lease: Lease;
 }
 
+/** Leases that are gone and may stay in the heap, beside as many as there are. */
+const GONE_MAX = 1_024;
+
 export class Leases {
   readonly #byId = new Map<bigint, Lease>();
   /** A binary heap by `at`; entries of renewed leases are corrected, those of revoked ones dropped, on surfacing. */
@@ -65,6 +68,8 @@ export class Leases {
   revoke(id: bigint): void {
     this.#byId.delete(id);
     this.#fenced.delete(id);
+    // Those that are gone stay until their time is over: not more of them than of those that are there.
+    if (this.#heap.length > 2 * this.#byId.size + GONE_MAX) this.#rebuild();
   }
   fence(id: bigint): void {
     const lease = this.#byId.get(id);
@@ -125,6 +130,12 @@ export class Leases {
     }
     for (const entry of again) this.#push(entry);
     return found;
+  }
+
+  /** The ends of the leases that are there, and no others. */
+  #rebuild(): void {
+    this.#heap = [];
+    for (const lease of this.#byId.values()) this.#push({ at: lease.endsAt, lease });
   }
 
   #push(entry: Ending): void {

@@ -16,6 +16,8 @@ export interface Maintained {
 
 /** Leases whose end is proposed in one tick. */
 const EXPIRIES_PER_TICK = 512;
+/** Idle callers whose end is proposed in one tick. */
+const CLOSINGS_PER_TICK = 4_096;
 
 export function maintain(parts: Maintained, time: number, monotonicMs: number): void {
   const { base, head, retention } = parts;
@@ -24,8 +26,9 @@ export function maintain(parts: Maintained, time: number, monotonicMs: number): 
     if (head.full) break;
     head.expire(id);
   }
+  if (head.full) return;
   // What is proposed twice because the first has not been committed yet does no harm.
-  const idle = base.callers.idle(time - retention.callerIdleMs);
+  const idle = base.callers.idle(time - retention.callerIdleMs).slice(0, CLOSINGS_PER_TICK);
   if (idle.length > 0) head.propose(idle.map((id) => ({ kind: "callerClosed", id })));
   const trim =
     base.trimTarget(retention.historyMs, retention.historyBytes) ??

@@ -164,13 +164,23 @@ export class Replica {
         this.#shown.set(input.member, input.shown);
         return;
       case "chunkWritten":
-        if (input.base !== undefined) this.#incoming = { index: input.index, base: input.base };
-        return this.#drive(input);
+        return this.#arrived(input);
       case "snapshotTaken":
         return this.#drive({ ...input, dropTo: this.#tail.kept(input.index) });
       default:
         return this.#drive(input);
     }
+  }
+
+  /** A part of a snapshot is on the disk; after the last one the machine says whether it is wanted. */
+  #arrived(input: Extract<ReplicaInput, { readonly kind: "chunkWritten" }>): void {
+    const { index, base } = input;
+    const before = this.#incoming;
+    if (base !== undefined) this.#incoming = { index, base };
+    this.#drive(input);
+    const { log } = this.#raft;
+    const isWanted = log.awaitsInstall && log.snapshot.index === index;
+    if (base !== undefined && this.#incoming?.base === base && !isWanted) this.#incoming = before;
   }
 
   /** Gives the Raft machine an input, and takes what is to be done. */
@@ -207,8 +217,9 @@ export class Replica {
     if (ready.reads.length > 0) this.#answers.confirmed(ready.reads);
     if (ready.apply.length > 0) this.#committed = ready.apply;
     if (ready.standing !== undefined) {
-      // What was committed under the old standing is answered under it.
-      if (this.behind) this.#apply();
+      // What was committed under the old standing is answered under it; a later term may have replaced it meanwhile.
+      const isOwn = ready.standing.term === this.#standing.term || !this.#rules.answersOwnTerm;
+      if (this.behind && isOwn) this.#apply();
       this.#stand(ready.standing);
     }
     if (ready.reads.length > 0) this.#release();
@@ -288,7 +299,11 @@ export class Replica {
     const index = head.openCount > 0 ? this.#openIndex() : this.#newest;
     if (wrote) return this.#answers.add(id, reply, index, 0, true);
     const read = this.#rules.confirmsLeadership ? this.#confirm() : 0;
-    if (typeof read !== "number") return this.#told.reply(id, read);
+    if (typeof read !== "number") {
+      // What it repeats may yet happen, or has.
+      const outcome = recalled === true ? "indefinite" : read.failure.outcome;
+      return this.#told.reply(id, { ok: false, failure: { ...read.failure, outcome } });
+    }
     this.#answers.add(id, reply, index, read, recalled === true);
     this.#release();
   }

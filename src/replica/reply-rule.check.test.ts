@@ -43,6 +43,15 @@ const AGAIN: Bounds = {
 };
 /** The next leader has what the one before it had acknowledged, and has not applied it. */
 const NEXT: Bounds = { ...AGAIN, asks: { 1: ["put"], 3: ["compare"] } };
+/** A leader that nobody hears any more, and the next one, which may begin anew with it. */
+const REPLACED: Bounds = {
+  voters: THREE,
+  asks: { 1: ["put"] },
+  stands: [2],
+  breaks: [[2, 1]],
+  slow: [],
+  links: ["2>3", "3>2", "2>1"],
+};
 /** The members change while something is open. */
 const CHANGE: Bounds = {
   voters: [1, 2],
@@ -69,6 +78,10 @@ const SOMETIMES_STALE = {
   "two believe to lead": (world: ReplicaWorld): boolean =>
     [...world.seats.values()].filter(({ replica }) => replica.leading).length > 1,
 };
+const SOMETIMES_REPLACED = {
+  "something may happen yet": SOMETIMES_AGAIN["something may happen yet"],
+  "two believe to lead": SOMETIMES_STALE["two believe to lead"],
+};
 const SOMETIMES_DEPOSED = { ...SOMETIMES_AGAIN, ...SOMETIMES_STALE };
 
 describe("every schedule", () => {
@@ -78,6 +91,7 @@ describe("every schedule", () => {
     ["a leader that reads and does not know", STALE, SOMETIMES_STALE, 1_144],
     ["a leader that leads again", AGAIN, SOMETIMES_AGAIN, 5_067],
     ["a next leader that has not applied everything", NEXT, SOMETIMES_AGAIN, 3_661],
+    ["a leader whose entry another replaced", REPLACED, SOMETIMES_REPLACED, 376],
     ["members that change while an entry is open", CHANGE, SOMETIMES, 5_595],
   ];
   for (const [name, bounds, sometimes, states] of cases) {
@@ -107,6 +121,7 @@ describe("known mistakes", () => {
       AGAIN,
       { rollsBack: false, startsFromBase: false },
     ],
+    ["takes what replaced its entry for that entry", REPLACED, { answersOwnTerm: false }],
     ["goes on evaluating from what it knew when it last led", AGAIN, { startsFromBase: false }],
   ];
   for (const [name, bounds, replicaRules] of mistakes) {

@@ -17,6 +17,8 @@ export interface ReplicaRules {
   readonly startsFromBase: boolean;
   /** A leader lets every lease begin its time anew: renewals are known to who granted them only. */
   readonly extendsLeases: boolean;
+  /** What a later term commits is no answer to what was closed in this one, though it may stand where that stood. */
+  readonly answersOwnTerm: boolean;
   /** What was evaluated and not committed is dropped with the leadership. */
   readonly rollsBack: boolean;
 }
@@ -29,5 +31,6 @@ export const REPLICA_RULES: ReplicaRules = {
   sealsFirst: true,
   startsFromBase: true,
   extendsLeases: true,
+  answersOwnTerm: true,
   rollsBack: true,
 };

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.ts";
+import type { Reply } from "../../src/contract/requests.ts";
+import type { Driver } from "../../src/driver/face.ts";
 import { segmentNumbers } from "../../src/driver/log.ts";
 import { snapshotNames } from "../../src/driver/snapshot-files.ts";
 import { SECTOR_BYTES } from "../../src/replica/log-format.ts";
@@ -51,4 +53,40 @@ test("[DRV-15] snapshots of a large state cost no more than three bytes for one 
 
 test("[DRV-15] a server keeps to that, whatever it is started with", () => {
   assert.equal(driverOptions({}, registry(), undefined).snapshotLogShare, 1 / 2);
+});
+
+/** A driver at which a snapshot that a client took has just held back a physical compaction. */
+async function heldBack(): Promise<{
+  readonly machine: Machine;
+  readonly driver: Driver;
+  readonly reply: () => Reply | undefined;
+}> {
+  const machine = new Machine();
+  const driver = await machine.open();
+  await machine.ask(driver, put("key", "once"));
+  const { revision } = await machine.ask(driver, put("key", "more"));
+  let goOn = (): void => {};
+  const taken = new Promise<void>((resolve) => (goOn = resolve));
+  const streaming = driver.snapshot(() => taken);
+  let reply: Reply | undefined;
+  driver.submit({ kind: "compact", revision, physical: true }, undefined, (said) => (reply = said));
+  await machine.pass(1_000);
+  assert.equal(reply, undefined, "the snapshot holds it back");
+  goOn();
+  await machine.until(streaming);
+  return { machine, driver, reply: () => reply };
+}
+
+test("[DRV-12] a physical compaction is answered though a snapshot that a client takes held it back (one simulated node)", async () => {
+  const { machine, reply } = await heldBack();
+  await machine.pass(60_000);
+  assert.equal(reply()?.ok, true);
+});
+
+test("[DRV-8] closing ends though a snapshot that a client took held back a compaction (one simulated node)", async () => {
+  const { machine, driver } = await heldBack();
+  let closed = false;
+  void driver.close().then(() => (closed = true));
+  await machine.pass(60_000);
+  assert.ok(closed);
 });

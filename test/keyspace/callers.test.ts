@@ -42,6 +42,19 @@ test("[CALLER-ONCE] a delayed copy of a command that failed or changed nothing h
   assert.equal(bench.read("k"), "0");
 });
 
+test("[CALLER-ONCE] nor has a delayed copy of one for which there was no room (one replica)", () => {
+  const bench = new Bench();
+  bench.ok({ kind: "callerOpen", id: 7n });
+  bench.commit();
+  while (!bench.head.full) bench.ok(put("filler", "v".repeat(1 << 20)));
+  bench.refused(put("k", "1"), "OVERLOADED", stamp(1));
+  bench.commit();
+  assert.ok(!bench.head.full);
+  bench.refused(put("k", "1"), "OVERLOADED", stamp(1));
+  bench.commit();
+  assert.equal(bench.read("k"), undefined);
+});
+
 test("[CALLER-WINDOW] what was acknowledged is refused for good, and the window is bounded (one replica)", () => {
   const bench = new Bench();
   bench.ok({ kind: "callerOpen", id: 7n });

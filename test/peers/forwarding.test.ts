@@ -156,6 +156,20 @@ test("[FWD-3] a command on its way to a leader that is gone is indefinite and no
   });
 });
 
+test("[FWD-3] a command on its way when the member closes is indefinite; a read is not (2 members)", async () => {
+  await inWorld(async (world) => {
+    world.lead(1);
+    const sent = [world.submit(PUT), world.submit(GET)];
+    await world.taken(0, 2);
+    world.forwarder.close();
+    const told = (await Promise.all(sent)).map((reply) => {
+      assert.ok(!reply.ok);
+      return `${reply.failure.code} ${reply.failure.outcome}`;
+    });
+    assert.deepEqual(told, ["SHUTDOWN indefinite", "SHUTDOWN definite"]);
+  });
+});
+
 test("[FWD-4] without a leader a command certainly did not happen, and says so in its time (2 members)", async () => {
   await inWorld(async (world) => {
     const reply = await world.submit(PUT);

@@ -20,8 +20,8 @@ import { SimClock } from "../../src/verify/sim-clock.ts";
 import { until } from "../until.ts";
 import { cutNetwork } from "./cut-network.ts";
 
-/** What a server says of a request: it carries it out, refuses it, or carries it out and loses the answer. */
-type Says = "leads" | "refuses" | "loses";
+/** What a server says of a request: it carries it out, refuses it, carries it out and loses the answer, or has stopped. */
+type Says = "leads" | "refuses" | "loses" | "stopped";
 
 const KEY = utf8("k");
 
@@ -84,6 +84,7 @@ class Pair {
       const details = { leaderUrls: this.leaderUrls, term: this.term };
       if (says === "refuses")
         return done({ ok: false, failure: failure("NOT_LEADER", { ...about, details }) });
+      if (says === "stopped") return done({ ok: false, failure: failure("SHUTDOWN", about) });
       this.driver.submit(
         request,
         caller,
@@ -339,6 +340,29 @@ test("[REM-11] what was lost with a leadership, and had happened, happens once (
     assert.equal(await version(keyspace), 21);
     assert.ok(pair.dialled.includes(2));
   });
+});
+
+test("[REM-11] what a silent server may have carried out is indefinite when the next one has stopped; what nobody had is not (2 servers)", async () => {
+  const [time, clock] = steppedClock();
+  await inPair(
+    [1, 2],
+    async (pair, keyspace) => {
+      const outcomeOf = async (call: Promise<unknown>): Promise<string> => {
+        const error: unknown = await inTime(time, 10_000, call).catch((thrown: unknown) => thrown);
+        assert.ok(QuorateError.is(error, "SHUTDOWN"), String(error));
+        return error.outcome;
+      };
+      pair.stopped[0] = true;
+      pair.says[1] = "stopped";
+      const put = { kind: "put", key: KEY, value: KEY } as const;
+      assert.equal(await outcomeOf(keyspace.call(put)), "indefinite");
+      assert.deepEqual(pair.dialled, [1, 2]);
+      assert.equal(await outcomeOf(keyspace.call(put)), "definite");
+      pair.says[1] = "leads";
+      assert.equal(await version(keyspace), 1);
+    },
+    clock,
+  );
 });
 
 test("[REM-11] a compaction that was lost with a leadership is indefinite and not sent again (2 servers)", async () => {

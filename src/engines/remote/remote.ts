@@ -296,8 +296,10 @@ class Remote implements Keyspace {
     if (waiting === undefined) return;
     if (!reply.ok && this.#triesAgain(waiting, reply.failure)) return;
     this.#remove(waiting);
-    const refused = reply.ok ? undefined : refusedOpening(waiting, reply.failure);
-    waiting.done(refused === undefined ? reply : { ok: false, failure: refused });
+    if (reply.ok) return waiting.done(reply);
+    const { failure: reason } = reply;
+    const told = refusedOpening(waiting, reason) ?? ofAllCopies(waiting, reason);
+    waiting.done({ ok: false, failure: told });
   }
 
   #remove(waiting: Waiting): void {
@@ -315,14 +317,13 @@ class Remote implements Keyspace {
   /** Whether a refusal is dealt with here: the request has certainly not happened and can still be carried out. */
   #triesAgain(waiting: Waiting, reason: Failure): boolean {
     const { stamp } = waiting;
-    if (reason.code === "SHUTDOWN" && this.#link.leaving && waiting.wanted) {
-      // The server has said that it goes; the next connection takes it.
-      if (--waiting.sends === 0) waiting.state.sent = false;
-      return true;
-    }
-    if (this.#isForAnother(waiting, reason)) {
-      waiting.isParked = true;
+    const isLeft = reason.code === "SHUTDOWN" && this.#link.leaving && waiting.wanted;
+    const isForNext = isLeft && (reason.outcome === "definite" || isRepeatable(waiting));
+    if (isForNext || this.#isForAnother(waiting, reason)) {
       if (reason.outcome === "definite" && --waiting.sends === 0) waiting.state.sent = false;
+      // The server has said that it goes: the next connection takes it.
+      if (isForNext) return true;
+      waiting.isParked = true;
       this.#link.misplaced(reason);
       return true;
     }
@@ -340,10 +341,10 @@ class Remote implements Keyspace {
   }
 
   /** Whether the server that refuses does not lead, or did so until now, and the request can go to the one that does. */
-  #isForAnother({ request, stamp, wanted }: Waiting, { code, outcome }: Failure): boolean {
-    if (!wanted && request.kind !== "callerOpen") return false;
+  #isForAnother(waiting: Waiting, { code, outcome }: Failure): boolean {
+    if (!waiting.wanted && waiting.request.kind !== "callerOpen") return false;
     if (code === "NOT_LEADER") return outcome === "definite";
-    return code === "LEADER_CHANGED" && (stamp !== undefined || REPEATABLE.has(request.kind));
+    return code === "LEADER_CHANGED" && isRepeatable(waiting);
   }
 
   /** Whoever called gave up. What was sent keeps its stamp until the answer comes, which nobody takes. */
@@ -353,6 +354,17 @@ class Remote implements Keyspace {
     this.#unwanted(waiting);
     if (waiting.sends === 0) this.#remove(waiting);
   }
+}
+
+/** Whether it happens once however often it is sent, or is the same as if it did. */
+function isRepeatable({ request, stamp }: Waiting): boolean {
+  return stamp !== undefined || REPEATABLE.has(request.kind);
+}
+
+/** A server that takes nothing any more says nothing of the copies that were sent before. */
+function ofAllCopies({ request, sends }: Waiting, reason: Failure): Failure {
+  const isOfOne = reason.code === "SHUTDOWN" && sends > 1 && changesState(request);
+  return isOfOne ? { ...reason, outcome: "indefinite" } : reason;
 }
 
 /** Why a command of a caller that was never opened has certainly not happened. */

@@ -88,7 +88,10 @@ export class Forwarder {
     this.#isClosed = true;
     this.#cancelAgain();
     this.#dial?.close();
-    for (const id of this.#waiting.keys()) this.#answer(id, { ok: false, failure: closing() });
+    for (const [id, { isSent, asked }] of this.#waiting) {
+      const outcome = isSent && changes(asked) ? "indefinite" : "definite";
+      this.#answer(id, { ok: false, failure: { ...closing(), outcome } });
+    }
   }
 
   #ask(asked: Asked, answer: Waiting["answer"]): void {

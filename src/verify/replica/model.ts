@@ -44,6 +44,8 @@ export type Action =
   | { readonly kind: "seal"; readonly id: number }
   | { readonly kind: "flush"; readonly id: number }
   | { readonly kind: "stand"; readonly id: number }
+  /** A member hears that its connection to another broke. */
+  | { readonly kind: "break"; readonly id: number; readonly member: number }
   /** A learner is taken in. */
   | { readonly kind: "add"; readonly id: number }
   | { readonly kind: "deliver"; readonly text: string };
@@ -55,6 +57,8 @@ export interface Bounds {
   /** Members that stand, in this order, after the first one leads. */
   readonly stands: readonly number[];
   readonly adds?: number | undefined;
+  /** Connections that break, in this order, as who hears of it and to whom. */
+  readonly breaks?: readonly (readonly [id: number, member: number])[] | undefined;
   /** Members whose writes take their time. */
   readonly slow: readonly number[];
   /** Links that work, as `from>to`; absent: all. */
@@ -87,6 +91,7 @@ export class ReplicaWorld {
   wire: Message[] = [];
   #stands = 0;
   #adds = 0;
+  #breaks = 0;
 
   constructor(bounds: Bounds) {
     this.#bounds = bounds;
@@ -141,7 +146,7 @@ export class ReplicaWorld {
   }
 
   actions(): readonly Action[] {
-    const { asks, stands, slow, adds = 0 } = this.#bounds;
+    const { asks, stands, slow, adds = 0, breaks = [] } = this.#bounds;
     const found: Action[] = [];
     for (const [id, seat] of this.seats) {
       const asked = asks[id]?.[seat.asks];
@@ -152,6 +157,8 @@ export class ReplicaWorld {
     }
     const stand = stands[this.#stands];
     if (stand !== undefined) found.push({ kind: "stand", id: stand });
+    const broken = breaks[this.#breaks];
+    if (broken !== undefined) found.push({ kind: "break", id: broken[0], member: broken[1] });
     for (const text of new Set(this.wire.map(messageText))) found.push({ kind: "deliver", text });
     return found;
   }
@@ -170,6 +177,10 @@ export class ReplicaWorld {
       case "stand":
         this.#stands++;
         this.#step(action.id, { kind: "start" });
+        break;
+      case "break":
+        this.#breaks++;
+        this.#step(action.id, { kind: "connectionLost", member: action.member });
         break;
       case "add": {
         this.#adds++;
@@ -319,7 +330,7 @@ export class ReplicaWorld {
         `${asked}${id}${after.length}${reply === undefined ? "?" : reply.ok ? "+" : reply.failure.code}`,
     );
     const wire = this.wire.map(messageText).sort();
-    return [...parts, ...told, ...wire, this.#stands, this.#adds].join("\n");
+    return [...parts, ...told, ...wire, this.#stands, this.#adds, this.#breaks].join("\n");
   }
 }
 

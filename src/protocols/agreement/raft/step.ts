@@ -183,8 +183,9 @@ function connectionLost(core: Core, member: MemberId): void {
 
 function snapshotTaken(core: Core, index: number, dropTo: number): void {
   assert(index <= core.applied, "a snapshot is of applied state");
-  if (index <= core.log.snapshot.index) return;
-  const term = must(core.log.term(index), "the entry at a new snapshot is kept");
-  const config = core.log.configAt(index);
-  core.log.compact({ index, term, source: core.id, config }, dropTo);
+  const { log } = core;
+  // What is dropped is in a newer one, too.
+  if (index <= log.snapshot.index) return log.compact(log.snapshot, dropTo);
+  const term = must(log.term(index), "the entry at a new snapshot is kept");
+  log.compact({ index, term, source: core.id, config: log.configAt(index) }, dropTo);
 }
