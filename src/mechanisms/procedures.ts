@@ -19,6 +19,7 @@ export const allProcedures: readonly Procedure<never, unknown>[] = [
   granted.promote,
   granted.release,
   granted.handOver,
+  granted.stay,
   granted.revoke,
   locks.enterAll,
   locks.lookAll,

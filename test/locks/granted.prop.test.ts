@@ -200,7 +200,7 @@ class World {
     if (client === undefined) return;
     const { key, created } = client;
     const named = to % 2 === 0 ? undefined : this.#pick(to, "waits")?.key;
-    const { state } = this.store.run(handOver, { prefix, key, created, to: named });
+    const { state } = this.store.run(handOver, { prefix, key, created, number: 1, to: named });
     assert.notEqual(state, "absent", "an owner could not hand over");
     if (state === "done") this.#drop(client);
     this.#check(key);

@@ -4,14 +4,24 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ErrorCode, QuorateError } from "../../src/base/errors.ts";
 import { fail } from "../../src/base/errors.ts";
+import { prng } from "../../src/base/prng.ts";
 import type { Keyspace } from "../../src/contract/keyspace.ts";
 import type { OnCommitment } from "../../src/contract/plane.ts";
+import type { Request } from "../../src/contract/requests.ts";
+import { optimistic } from "../../src/engines/optimistic/pump.ts";
 import { barrier, lock, locks } from "../../src/sdk/selection.ts";
+import type { HeldAlone } from "../../src/sdk/selection.ts";
 import { Simulated } from "./simulated.ts";
 
 /** When the engine does what it was asked for: the latest that etcd does by default. */
 const LATE_MS = 7_000;
+
+function unanswered(code: ErrorCode = "TIMEOUT"): QuorateError {
+  const what = "had no answer";
+  return fail(code, { object: "run", what, remedy: "", outcome: "indefinite" });
+}
 
 /** `keyspace`, of which the first procedure has no answer, and is carried out after `LATE_MS`. */
 function tardy(keyspace: Keyspace, machine: Simulated): Keyspace {
@@ -20,10 +30,7 @@ function tardy(keyspace: Keyspace, machine: Simulated): Keyspace {
     if (!isFirst) return keyspace.run(procedure, args, given);
     isFirst = false;
     machine.clock.after(LATE_MS, () => void keyspace.run(procedure, args, given));
-    const what = "had no answer";
-    return Promise.reject(
-      fail("TIMEOUT", { object: "run", what, remedy: "", outcome: "indefinite" }),
-    );
+    return Promise.reject(unanswered());
   };
   return { ...keyspace, run };
 }
@@ -57,3 +64,85 @@ for (const [noun, { join, present }] of Object.entries(JOINED))
     await machine.pass(30_000);
     assert.equal(await machine.until(present(ann)), 0);
   });
+
+/** `keyspace`, of which the first hand-over has no answer, and is carried out after `LATE_MS`. */
+const LATE_HAND_OVER = {
+  "knows hand-overs": (keyspace: Keyspace, machine: Simulated): Keyspace => {
+    let isFirst = true;
+    const run: Keyspace["run"] = (procedure, args, given) => {
+      if (!isFirst || !procedure.name.includes("/hand-over@"))
+        return keyspace.run(procedure, args, given);
+      isFirst = false;
+      machine.clock.after(LATE_MS, () => void keyspace.run(procedure, args, given));
+      return Promise.reject(unanswered());
+    };
+    return { ...keyspace, run };
+  },
+  "knows transactions only": (keyspace: Keyspace, machine: Simulated): Keyspace => {
+    const { clock } = machine;
+    let isFirst = true;
+    const call = ((request: Request, options) => {
+      const hands =
+        request.kind === "txn" &&
+        request.success.some((each) => each.kind === "put" && each.key.endsWith("policy/grant"));
+      if (!isFirst || !hands) return keyspace.call(request, options);
+      isFirst = false;
+      clock.after(LATE_MS, () => void keyspace.call(request));
+      return Promise.reject(unanswered());
+    }) as Keyspace["call"];
+    const engine: Keyspace = { ...keyspace, call };
+    const run = optimistic(engine, { clock, entropy: prng(3), now: () => clock.wallMs() });
+    return { ...engine, run };
+  },
+} as const;
+
+/** How many of them certainly own. */
+function owning(holds: readonly (HeldAlone | undefined)[]): number {
+  return holds.filter((each) => each !== undefined && each.remainingMs() > 0).length;
+}
+
+for (const [what, late] of Object.entries(LATE_HAND_OVER))
+  test(`[GNT-7] a hand-over that was given up and comes late leaves one owner (an engine that ${what} and is 7 s late)`, async () => {
+    const machine = new Simulated();
+    const { keyspace } = await machine.start();
+    const ann = machine.client(late(keyspace, machine), "ann", 600_000);
+    const bob = machine.client(keyspace, "bob", 600_000);
+    const held = await machine.until(lock(ann, "x").acquire());
+    let other: HeldAlone | undefined;
+    const waiting = lock(bob, "x")
+      .acquire()
+      .then((each) => (other = each));
+    await machine.pass(100);
+    await machine.until(
+      assert.rejects(held.handover(), { code: "TIMEOUT", outcome: "indefinite" }),
+    );
+    await machine.pass(LATE_MS / 2);
+    assert.equal(owning([held, other]), 1, "it has found out");
+    await machine.pass(60_000);
+    assert.equal(owning([held, other]), 1);
+    if (other === undefined) await machine.until(held.release());
+    assert.ok((await machine.until(waiting)).remainingMs() > 0, "the next one follows");
+  });
+
+test("[GNT-7] while one hand-over may still come, the answer to another does not make it certain (an engine that is 7 s late)", async () => {
+  const machine = new Simulated();
+  const { keyspace } = await machine.start();
+  const slow = LATE_HAND_OVER["knows hand-overs"](keyspace, machine);
+  const end = machine.clock.monotonicMs() + 2 * LATE_MS;
+  const run: Keyspace["run"] = (procedure, args, given) =>
+    procedure.name.includes("/stay@") && machine.clock.monotonicMs() < end
+      ? Promise.reject(unanswered("UNAVAILABLE"))
+      : slow.run(procedure, args, given);
+  const ann = machine.client({ ...slow, run }, "ann", 600_000);
+  const bob = machine.client(keyspace, "bob", 600_000);
+  const held = await machine.until(lock(ann, "x").acquire());
+  const waiting = lock(bob, "x").acquire();
+  await machine.pass(100);
+  await machine.until(assert.rejects(held.handover(), { code: "TIMEOUT" }));
+  const nobody = await machine.until(held.handover({ to: "nobody" }));
+  assert.deepEqual([nobody.ok, held.remainingMs()], [false, 0]);
+  const other = await machine.until(waiting);
+  assert.equal(owning([held, other]), 1);
+  await machine.pass(60_000);
+  assert.ok(held.signal.aborted, "it has found out");
+});

@@ -130,6 +130,8 @@ export interface HandOverArgs {
   readonly prefix: string;
   readonly key: string;
   readonly created: number;
+  /** Which hand-over of this hold it is, from 1. */
+  readonly number: number;
   /** A waiter's key, `service@host` or label; absent: the best. */
   readonly to?: string | undefined;
 }
@@ -140,11 +142,13 @@ export type HandOverResult =
 
 /** Gives ownership to one who waits, whatever the class of the object. */
 export const handOver: Procedure<HandOverArgs, HandOverResult> = procedure(
-  "selection/contention/hand-over@1",
-  (tx, { prefix, key, created, to }) => {
+  "selection/contention/hand-over@2",
+  (tx, { prefix, key, created, number, to }) => {
     const present = longest(tx, prefix as Bytes);
     const own = present.find((each) => each.key === key) ?? tx.get(key as Bytes);
     if (own === undefined || own.createRevision !== created) return { state: "absent" };
+    // It comes too late: its owner has gone on owning.
+    if (number <= (decodeRecord(own).stays ?? 0)) return { state: "nobody" };
     const kv = tx.get(grantKey(prefix));
     const whose = kv === undefined ? undefined : ownership(tx, kv, present);
     const owner =
@@ -160,6 +164,27 @@ export const handOver: Procedure<HandOverArgs, HandOverResult> = procedure(
     const elder = rest[rest.indexOf(next) - 1];
     if (elder !== undefined) touch(tx, elder);
     return { state: "done", to: describe(decodeRecord(next), next.key) };
+  },
+  ({ key }) => key,
+);
+
+export interface StayArgs {
+  readonly key: string;
+  readonly created: number;
+  /** The last hand-over that may still come. */
+  readonly number: number;
+}
+
+/** Whether an owner still owns; if so, no hand-over up to `number` is carried out any more, however late it comes. */
+export const stay: Procedure<StayArgs, { readonly owns: boolean }> = procedure(
+  "selection/contention/stay@1",
+  (tx, { key, created, number }) => {
+    const own = tx.get(key as Bytes);
+    // Nobody takes from an owner: it owns as long as it is there.
+    if (own === undefined || own.createRevision !== created) return { owns: false };
+    const stays = Math.max(number, decodeRecord(own).stays ?? 0);
+    tx.put(own.key, changedRecord(own, { stays }), { lease: own.lease });
+    return { owns: true };
   },
   ({ key }) => key,
 );

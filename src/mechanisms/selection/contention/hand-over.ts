@@ -9,8 +9,7 @@ import type { Holder } from "./acquire.ts";
 import { requireWait } from "./arguments.ts";
 import type { Contended } from "./contended.ts";
 import { ask } from "./contended.ts";
-import { handOver } from "./granted.ts";
-import { look } from "./procedures.ts";
+import { handOver, stay } from "./granted.ts";
 import { tell } from "./tell.ts";
 import { Held } from "./held.ts";
 import type { HeldParts } from "./held.ts";
@@ -34,6 +33,9 @@ export type HandedOver =
 /** A hold with one owner, which can be handed over. */
 export class HeldAlone extends Held {
   readonly #on: Contended;
+  /** Hand-overs that it has asked for, and how many of them may be carried out unnoticed. */
+  #asked = 0;
+  #open = 0;
 
   constructor(parts: HeldParts, on: Contended) {
     super(parts);
@@ -42,7 +44,8 @@ export class HeldAlone extends Held {
 
   /**
    * Gives it to one who waits; afterwards `signal` is aborted with CANCELLED. From the moment that the engine is asked
-   * until it answers, this does not certainly own it (`remainingMs` is 0); after an indefinite failure until it is known. Throws what ended it if it
+   * until it answers, this does not certainly own it (`remainingMs` is 0); after an indefinite failure until it is known,
+   * and the hand-over can come no more. Throws what ended it if it
    * is no longer owned, INVALID beside a claim on several names. Cost: one round trip and flush; the object is owned by grant from
    * then on, until nobody contends.
    */
@@ -55,15 +58,15 @@ export class HeldAlone extends Held {
     const args = { prefix, key: this.key, created: this.created, to };
     for (;;) {
       this.assertHeld();
-      const { result, revision } = await this.#asks(() =>
-        ask(this.#on, handOver, args, { signal, timeoutMs }),
+      const { result, revision } = await this.#asks((number) =>
+        ask(this.#on, handOver, { ...args, number }, { signal, timeoutMs }),
       );
       if (result.state === "done") {
         await this.end(`was handed over to ${result.to}`);
         return { ok: true, to: result.to };
       }
       if (result.state === "absent") throw this.#lost();
-      this.doubt(false);
+      this.#answered();
       const leftMs = until - plane.clock.monotonicMs();
       if (leftMs <= 0) {
         const why = to === undefined ? "nobody waits for it" : `${to} does not wait for it`;
@@ -74,28 +77,31 @@ export class HeldAlone extends Held {
   }
 
   /** Asks the engine to hand over: until it has answered, it may have. */
-  async #asks<T>(ask: () => Promise<T>): Promise<T> {
+  async #asks<T>(ask: (number: number) => Promise<T>): Promise<T> {
+    const number = ++this.#asked;
+    this.#open++;
     this.doubt(true);
     try {
-      return await ask();
+      return await ask(number);
     } catch (error) {
-      if (QuorateError.is(error) && error.outcome === "definite") this.doubt(false);
-      else void tell(this.#on.plane, this.session, () => this.#findOut());
+      if (QuorateError.is(error) && error.outcome === "definite") this.#answered();
+      else void tell(this.#on.plane, this.session, () => this.#findOut(number));
       throw error;
     }
   }
 
-  /** Whether it was handed over, though nobody said so. */
-  async #findOut(): Promise<void> {
+  /** It was not handed over by one of those that were asked for. */
+  #answered(): void {
+    this.#open--;
+    this.doubt(this.#open > 0);
+  }
+
+  /** Whether it was handed over, though nobody said so; if not, it will not be: an engine may be late. */
+  async #findOut(number: number): Promise<void> {
     if (this.ending.aborted) return;
-    const { prefix, rule } = this.#on;
-    const { result } = await ask(this.#on, look, {
-      key: this.key,
-      created: this.created,
-      prefix,
-      rule,
-    });
-    if (result.state === "owns") this.doubt(false);
+    const { key, created } = this;
+    const { result } = await ask(this.#on, stay, { key, created, number });
+    if (result.owns) this.#answered();
     else await this.end("was handed over, or taken away, while nobody knew");
   }
 

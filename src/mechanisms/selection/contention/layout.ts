@@ -91,6 +91,8 @@ export interface ContenderRecord {
   readonly revoked?: { readonly reason: string; readonly by: string } | undefined;
   /** Grows each time that its key is rewritten to wake whoever watches it. */
   readonly bell?: number | undefined;
+  /** Hand-overs up to this one are not carried out any more. */
+  readonly stays?: number | undefined;
   /** What a leader proclaims. */
   readonly value?: string | undefined;
 }
@@ -129,6 +131,7 @@ export function decodeRecord(kv: Pick<KeyValue, "value">): SeenRecord {
     revocable: flagIn(given, "revocable"),
     revoked: revokedIn(given),
     bell: integerIn(given, "bell"),
+    stays: integerIn(given, "stays"),
     value: stringIn(given, "value"),
   };
 }
