@@ -202,3 +202,33 @@ for (const noun of ["barrier", "latch"] as const)
     else await machine.until(latch(ann, "all", { count: 1 }).countDown());
     assert.equal((await machine.until<{ readonly ok: boolean }>(waits)).ok, true);
   });
+
+test("[GNT-9] a claim on several names that was not seen behind many others when one was handed over owns beside nobody (68 contenders)", async () => {
+  const machine = new Simulated();
+  const { keyspace } = await machine.start();
+  const [ann, bob, cat] = ["ann", "bob", "cat"].map((each) => machine.client(keyspace, each));
+  assert.ok(ann !== undefined && bob !== undefined && cat !== undefined);
+  const held = await machine.until(lock(ann, "one").acquire());
+  const [next, ...others] = Array.from({ length: 66 }, () => {
+    const stop = new AbortController();
+    const waits = lock(bob, "one").acquire({ signal: stop.signal });
+    waits.catch(() => {});
+    return { stop, waits };
+  });
+  assert.ok(next !== undefined);
+  await machine.pass(100);
+  const several = locks(cat, ["one", "two"]).acquire();
+  several.catch(() => {});
+  await machine.pass(100);
+  assert.ok((await machine.until(held.handover())).ok, "it cannot see all who wait");
+  const second = await machine.until(next.waits);
+  const eager = lock(ann, "one").acquire({ priority: 1 });
+  for (const { stop } of others) stop.abort();
+  await machine.pass(100);
+  await machine.until(second.release());
+  await machine.until(assert.rejects(several, { code: "INVALID", outcome: "definite" }));
+  assert.ok((await machine.until(eager)).remainingMs() > 0);
+  const { holders, waiters } = await machine.until(lock(ann, "one").explain());
+  assert.deepEqual([holders.length, waiters.length], [1, 0]);
+  assert.ok((await machine.until(lock(ann, "two").tryAcquire())).ok, "it has left both");
+});

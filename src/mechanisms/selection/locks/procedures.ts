@@ -20,14 +20,7 @@ import type { Standing } from "../contention/queue.ts";
 import { refuseCircle } from "../contention/circle.ts";
 import type { Within } from "../contention/waits.ts";
 import { noteWaits } from "../contention/waits.ts";
-import {
-  contenders,
-  CROWD,
-  holderOf,
-  inFront,
-  tokenBase,
-  wholeQueue,
-} from "../contention/queue.ts";
+import { CROWD, holderOf, inFront, tokenBase, wholeQueue } from "../contention/queue.ts";
 
 /** How many names one claim may have: what a transaction of any engine can look at and write. */
 export const NAMES_MAX = 16;
@@ -124,10 +117,12 @@ export interface LookAllArgs {
 }
 
 export const lookAll: Procedure<LookAllArgs, StandingInAll> = procedure(
-  "selection/locks/look@1",
+  "selection/locks/look@2",
   (tx, { prefixes, suffix, created, held }) => {
     const queues = prefixes.map((each): Queue => {
-      const present = contenders(tx, each as Bytes);
+      const { present, grant } = wholeQueue(tx, each as Bytes);
+      // Among many this claim was not seen when the object became a granted one.
+      if (grant !== undefined) throw granted(each);
       const own = present.findIndex(
         (kv) => kv.key === each + suffix && kv.createRevision === created,
       );
