@@ -1,7 +1,7 @@
 /** The session against an embedded engine, on time that the test moves. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { QuorateError } from "../../../base/errors.ts";
+import { fail, QuorateError } from "../../../base/errors.ts";
 import type { Keyspace } from "../../../contract/keyspace.ts";
 import { procedureSet } from "../../../contract/procedure.ts";
 import { openDriver } from "../../../driver/driver.ts";
@@ -82,6 +82,30 @@ describe("session", { timeout: 120_000 }, () => {
     assert.equal(session.signal.aborted, false);
     assert.ok(session.remainingMs() > 0 && session.remainingMs() <= 2_700);
     assert.equal(await leases(keyspace), 1);
+    await session.end();
+    await keyspace.close();
+  });
+
+  test("[SES-1] one renewal without an answer does not end it (an engine that is silent for a third of the time to live)", async () => {
+    const { clock, keyspace } = await world();
+    const asked: number[] = [];
+    const silent: Keyspace = {
+      ...keyspace,
+      call: async (request, options) => {
+        if (request.kind !== "leaseKeepAlive") return keyspace.call(request, options);
+        asked.push(clock.monotonicMs());
+        if (asked.length > 1) return keyspace.call(request, options);
+        await new Promise<void>((resolve) => void clock.after(options?.timeoutMs ?? 0, resolve));
+        throw fail("TIMEOUT", { object: "leaseKeepAlive", what: "had no answer", remedy: "" });
+      },
+    };
+    const session = await openSession(silent, clock, { ttlMs: 3_000 });
+    await clock.run(6_000);
+    assert.equal(session.signal.aborted, false);
+    assert.deepEqual(
+      asked.slice(0, 3).map((each) => each - 1_000),
+      [1_000, 2_100, 3_100],
+    );
     await session.end();
     await keyspace.close();
   });

@@ -16,6 +16,8 @@ import type { Cancel, Clock } from "../../../ports/clock.ts";
 /** Share of the time to live after which a renewal is sent, and share kept as a margin for clock rates. */
 const RENEW_SHARE = 1 / 3;
 const MARGIN_SHARE = 1 / 10;
+/** Share after which a renewal that failed is sent again: another third later its answer would come too late. */
+const AGAIN_SHARE = 1 / 30;
 
 export interface SessionOptions {
   readonly ttlMs: number;
@@ -60,7 +62,7 @@ class Heartbeat implements OwnedSession {
     this.lease = lease;
     this.ttlMs = ttlMs;
     this.#endsAt = sentAt + ttlMs * (1 - MARGIN_SHARE);
-    this.#schedule();
+    this.#schedule(RENEW_SHARE);
     this.#guard();
   }
 
@@ -98,8 +100,8 @@ class Heartbeat implements OwnedSession {
       .catch(() => {});
   }
 
-  #schedule(): void {
-    this.#cancelRenew = this.#clock.after(this.ttlMs * RENEW_SHARE, () => void this.#renew(), {
+  #schedule(share: number): void {
+    this.#cancelRenew = this.#clock.after(this.ttlMs * share, () => void this.#renew(), {
       idle: true,
     });
   }
@@ -134,6 +136,7 @@ class Heartbeat implements OwnedSession {
     if (this.#check() || this.#renewing) return;
     this.#renewing = true;
     const sentAt = this.#clock.monotonicMs();
+    let share = AGAIN_SHARE;
     try {
       const timeoutMs = Math.max(1, this.ttlMs * RENEW_SHARE);
       const renewed = await this.#keyspace.call(
@@ -141,13 +144,14 @@ class Heartbeat implements OwnedSession {
         { timeoutMs },
       );
       if (this.#check()) return;
+      share = RENEW_SHARE;
       if (renewed.ttlMs > 0) this.#endsAt = sentAt + this.ttlMs * (1 - MARGIN_SHARE);
       else this.#lose(this.#expired());
     } catch {
-      // Not renewed: the next attempt comes, or the guard ends the session in time.
+      // Not renewed: the next attempt comes soon, or the guard ends the session in time.
     } finally {
       this.#renewing = false;
-      if (!this.#controller.signal.aborted) this.#schedule();
+      if (!this.#controller.signal.aborted) this.#schedule(share);
     }
   }
 
