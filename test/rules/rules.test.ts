@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.ts";
-import { barrier, latch, lock, locks } from "../../src/sdk/selection.ts";
+import { barrier, election, latch, lock, locks } from "../../src/sdk/selection.ts";
 import { prng } from "../../src/base/prng.ts";
 import type { Keyspace } from "../../src/contract/keyspace.ts";
 import { slowTwin } from "../../src/verify/slow-twin.ts";
@@ -231,4 +231,29 @@ test("[GNT-9] a claim on several names that was not seen behind many others when
   const { holders, waiters } = await machine.until(lock(ann, "one").explain());
   assert.deepEqual([holders.length, waiters.length], [1, 0]);
   assert.ok((await machine.until(lock(ann, "two").tryAcquire())).ok, "it has left both");
+});
+
+test("[ELE-3] lead ends when its signal aborts, whenever that is (each of 60 turns after the answer that elects)", async () => {
+  const machine = new Simulated();
+  const { keyspace } = await machine.start();
+  for (let turns = 0; turns < 60; turns++) {
+    const stop = new AbortController();
+    const abort = async (): Promise<void> => {
+      for (let at = 0; at < turns; at++) await Promise.resolve();
+      stop.abort();
+    };
+    const run: Keyspace["run"] = (procedure, args, given) => {
+      const answer = keyspace.run(procedure, args, given);
+      if (procedure.name.includes("/enter@")) void answer.then(abort);
+      return answer;
+    };
+    const leading = election(machine.client({ ...keyspace, run }, "ann"), "led").lead(
+      async ({ signal }) => {
+        assert.equal(stop.signal.aborted, false, `it begins after ${turns} turns`);
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      },
+      { signal: stop.signal },
+    );
+    await machine.until(leading);
+  }
 });

@@ -191,6 +191,8 @@ async function leadOnce(
   const onAbort = (): void => void current.resign();
   signal.addEventListener("abort", onAbort, { once: true });
   try {
+    // It may have aborted after it was elected and before anybody listened.
+    if (signal.aborted) return false;
     await work({ token: current.token, signal: current.signal });
     return !current.signal.aborted;
   } catch (error) {
