@@ -24,7 +24,7 @@ export interface Clock {
 
 /** A promise of `delayMs` having passed, or of `signal` having aborted, whichever is first. Never rejects. */
 export function sleep(
-  clock: Clock,
+  clock: Pick<Clock, "after">,
   delayMs: number,
   signal?: AbortSignal | undefined,
 ): Promise<void> {

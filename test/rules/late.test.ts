@@ -65,6 +65,42 @@ for (const [noun, { join, present }] of Object.entries(JOINED))
     assert.equal(await machine.until(present(ann)), 0);
   });
 
+test("[SEL-34] a lease that began after its request was given up is ended, though nobody knows its id (an engine that is 7 s late)", async () => {
+  const machine = new Simulated();
+  const { keyspace } = await machine.start();
+  const ann = machine.client(keyspace, "ann");
+  const bob = machine.client(tardy(keyspace, machine), "bob");
+  const leasing = lock(bob, "x").lease({ ttlMs: 86_400_000 });
+  await machine.until(assert.rejects(leasing, { code: "TIMEOUT", outcome: "indefinite" }));
+  await machine.pass(LATE_MS + 500);
+  const holders = async (): Promise<number> =>
+    (await machine.until(lock(ann, "x").explain())).holders.length;
+  assert.equal(await holders(), 1, "it began late");
+  await machine.pass(30_000);
+  assert.equal(await holders(), 0);
+});
+
+test("[SEL-34] a lease whose answer was lost is ended as soon as the engine is back (an engine that is away for 3 requests)", async () => {
+  const machine = new Simulated();
+  const { keyspace } = await machine.start();
+  let asked = 0;
+  const run: Keyspace["run"] = async (procedure, args, given) => {
+    asked++;
+    if (asked === 1 || asked > 4) {
+      const ran = await keyspace.run(procedure, args, given);
+      if (asked > 4) return ran;
+    }
+    throw unanswered("UNAVAILABLE");
+  };
+  const ann = machine.client(keyspace, "ann");
+  const bob = machine.client({ ...keyspace, run }, "bob");
+  const leasing = lock(bob, "x").lease({ ttlMs: 86_400_000 });
+  await machine.until(assert.rejects(leasing, { code: "UNAVAILABLE", outcome: "indefinite" }));
+  await machine.pass(5_000);
+  const { holders } = await machine.until(lock(ann, "x").explain());
+  assert.equal(holders.length, 0);
+});
+
 /** `keyspace`, of which the first hand-over has no answer, and is carried out after `LATE_MS`. */
 const LATE_HAND_OVER = {
   "knows hand-overs": (keyspace: Keyspace, machine: Simulated): Keyspace => {

@@ -25,6 +25,7 @@ import type { Explanation } from "../contention/explain.ts";
 import { explain } from "../contention/explain.ts";
 import type { FencingToken } from "../contention/held.ts";
 import type { Name } from "../contention/layout.ts";
+import { idle, tellLate } from "../contention/tell.ts";
 import { enter, extend, leave } from "../contention/procedures.ts";
 import type { Holding, Ran } from "../contention/run.ts";
 import { runHolding, tryRun } from "../contention/run.ts";
@@ -65,6 +66,9 @@ export interface LeaseOptions extends CallOptions {
   /** How long it is held, ms. Shorter frees sooner after a crash, longer needs fewer extensions. */
   readonly ttlMs: number;
 }
+
+/** The longest time between two attempts to let go of a lease that nobody knows, ms. */
+const LET_GO_AGAIN_MS_MAX = 5_000;
 
 /** A day: who means more wants somebody to look at it. */
 const DELAY_MAX_MS = 86_400_000;
@@ -176,8 +180,7 @@ async function lease(
     await ask(on, leave, { key, created: 0 }).catch(() => {});
   };
   const { result } = await ask(on, enter, args, options).catch((error: unknown) => {
-    // Nobody knows the id of what may have begun: it is let go of as far as possible, or ends by itself.
-    if (QuorateError.is(error) && error.outcome === "indefinite") void letGo();
+    if (QuorateError.is(error) && error.outcome === "indefinite") void letGoOfLate(on, key, ttlMs);
     throw error;
   });
   if (result.state !== "owns") return notHeld(on, result, "held");
@@ -188,4 +191,17 @@ async function lease(
     expiresAt: result.expiresAt ?? 0,
     [Symbol.asyncDispose]: letGo,
   };
+}
+
+/** Nobody knows the id of a lease that may have begun, or may yet begin: it is let go of, unless it ends by itself before. */
+async function letGoOfLate(on: Contended, key: Bytes, ttlMs: number): Promise<void> {
+  const clock = idle(on.plane.clock);
+  const ended = new AbortController();
+  const following = on.plane.follow([on.plane.closing, ended.signal]);
+  const cancel = clock.after(ttlMs, () => ended.abort());
+  const { signal } = following;
+  const teller = { clock, signal, delayMsMax: LET_GO_AGAIN_MS_MAX };
+  await tellLate(teller, () => ask(on, leave, { key, created: 0 }));
+  cancel();
+  following.stop();
 }
