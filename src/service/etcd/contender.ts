@@ -196,6 +196,8 @@ function gone(
       handles.push(handle);
     }
     signal.addEventListener("abort", aborted, { once: true });
+    // It may have been given up while the queue was read.
+    if (signal.aborted) aborted();
   });
 }
 
