@@ -3,6 +3,7 @@
  * simulated time where time is the point.
  */
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.ts";
 import { barrier, election, latch, lock, locks } from "../../src/sdk/selection.ts";
@@ -256,4 +257,19 @@ test("[ELE-3] lead ends when its signal aborts, whenever that is (each of 60 tur
     );
     await machine.until(leading);
   }
+});
+
+test("[ELE-2] a loop over leaders that is left at its first turn leaves no watch and no listener (10 loops)", async () => {
+  const machine = new Simulated();
+  const { driver, keyspace } = await machine.start();
+  const { signal } = new AbortController();
+  await machine.pass(100);
+  const { watchers } = driver.status();
+  for (let at = 0; at < 10; at++) {
+    const loop = election(machine.client(keyspace, "ann"), "led").observe({ signal });
+    await machine.until(loop.next());
+    await machine.until(loop.return());
+  }
+  assert.equal(driver.status().watchers, watchers);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
 });

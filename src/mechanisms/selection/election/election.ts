@@ -246,17 +246,26 @@ async function* looks(
 ): AsyncGenerator<Party | undefined, void> {
   const { keyspace, prefix } = on.plane;
   const from = (prefix + on.prefix) as Bytes;
-  const watch = keyspace.watch({ key: from, end: prefixEnd(from) }, { signal });
-  if (!(await begun(watch.ready, signal))) return;
-  yield await leader({ signal });
-  for await (const { events } of watch) if (events.length > 0) yield await leader({ signal });
+  const over = new AbortController();
+  const following = on.plane.follow([signal, over.signal]);
+  try {
+    const range = { key: from, end: prefixEnd(from) };
+    const watch = keyspace.watch(range, { signal: following.signal });
+    if (!(await begun(watch.ready, following.signal))) return;
+    yield await leader({ signal });
+    for await (const { events } of watch) if (events.length > 0) yield await leader({ signal });
+  } finally {
+    // A loop that is left before its first event has not ended the watch.
+    over.abort();
+    following.stop();
+  }
 }
 
 /** Whether a watch stands; false if `signal` aborts first. */
-function begun(ready: Promise<number>, signal: AbortSignal | undefined): Promise<boolean> {
+function begun(ready: Promise<number>, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return resolve(false);
-    signal?.addEventListener("abort", () => resolve(false), { once: true });
+    if (signal.aborted) return resolve(false);
+    signal.addEventListener("abort", () => resolve(false), { once: true });
     ready.then(() => resolve(true), reject);
   });
 }
