@@ -64,11 +64,15 @@ class End implements ByteStream {
   }
 }
 
-/** `bytes` says after how many the next connection ends; `cluster` what the service tells of one. */
+/**
+ * `bytes` says after how many the next connection ends; `cluster` what the service tells of one; `accepted` is given the
+ * server's side of each connection.
+ */
 export function cutNetwork(
   driver: Driver,
   bytes: () => number,
   cluster?: ServiceContext["cluster"],
+  accepted: (connection: ServiceConnection) => void = () => {},
 ): Network {
   const context = { driver, clock: hostClock, meter: registry(), cluster };
   return {
@@ -78,7 +82,9 @@ export function cutNetwork(
       const server = new End("client", budget);
       client.other = server;
       server.other = client;
-      server.handler = new ServiceConnection(context, server);
+      const connection = new ServiceConnection(context, server);
+      server.handler = connection;
+      accepted(connection);
       client.handler = attach(client);
       return Promise.resolve(client);
     },

@@ -1,6 +1,7 @@
 /** One order about the members of a cluster, given to a server by a connection of its own. */
 import { toArray } from "../../base/bytes.ts";
 import { Malformed } from "../../base/codec.ts";
+import type { ErrorCode, Failure } from "../../base/errors.ts";
 import { fail, QuorateError } from "../../base/errors.ts";
 import type { ClusterAnswer, ClusterOrder } from "../../contract/cluster.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -59,6 +60,8 @@ class Ordering implements StreamHandler {
   readonly #over = new AbortController();
   #stream: ByteStream | undefined;
   #cluster: string | undefined;
+  /** Why the server takes no more. */
+  #leaving: Failure | undefined;
   #resolve: (outcome: OrderOutcome) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
@@ -109,7 +112,9 @@ class Ordering implements StreamHandler {
   }
   drained(): void {}
   closed(reason: Error | undefined): void {
-    this.#fail("UNAVAILABLE", "ended the connection before an answer", reason);
+    const { code = "UNAVAILABLE", what = "ended the connection before an answer" } =
+      this.#leaving ?? {};
+    this.#fail(code, what, reason);
   }
 
   #begin(stream: ByteStream): void {
@@ -121,8 +126,11 @@ class Ordering implements StreamHandler {
     if (message.kind === "hello") {
       this.#cluster = message.cluster;
       this.#ask();
-    } else if (message.kind === "goAway") this.#reject(new QuorateError(message.failure));
-    else if (message.kind === "ordered") {
+    } else if (message.kind === "goAway") {
+      // Whoever goes still answers what it was asked before.
+      if (this.#cluster === undefined) this.#reject(new QuorateError(message.failure));
+      else this.#leaving = message.failure;
+    } else if (message.kind === "ordered") {
       const { reply } = message;
       if (reply.ok) this.#resolve({ cluster: this.#cluster ?? "", answer: reply.answer });
       else this.#reject(new QuorateError(reply.failure));
@@ -139,11 +147,7 @@ class Ordering implements StreamHandler {
     this.#stream?.write(writer.take());
   }
 
-  #fail(
-    code: "TIMEOUT" | "ABORTED" | "PROTOCOL" | "UNAVAILABLE",
-    what: string,
-    cause?: unknown,
-  ): void {
+  #fail(code: ErrorCode, what: string, cause?: unknown): void {
     const wasAsked = this.#cluster !== undefined && this.#order.kind !== "list";
     const remedy = wasAsked
       ? "See quorate cluster members before repeating it."
