@@ -29,7 +29,7 @@ const BY_MESSAGE: readonly (readonly [RegExp, ErrorCode, string])[] = [
 ];
 
 const BY_CODE: Readonly<Record<number, ErrorCode>> = {
-  1: "CLOSED",
+  1: "UNAVAILABLE",
   3: "INVALID",
   4: "TIMEOUT",
   5: "INVALID",
@@ -42,10 +42,12 @@ const BY_CODE: Readonly<Record<number, ErrorCode>> = {
   16: "CONFIG",
 };
 
+/** Statuses of a stream that was reset, too: nothing is known then of what was asked. */
+const RESET: ReadonlySet<number> = new Set([1, 8]);
+
 const REMEDY: Partial<Record<ErrorCode, string>> = {
   UNAVAILABLE: "Check that etcd runs there and has a leader.",
   CONFIG: "Give etcd's user name and password, and its permission.",
-  CLOSED: "Connect again.",
   TIMEOUT: "Read the state before repeating it.",
 };
 
@@ -54,6 +56,7 @@ export function failureOf(status: GrpcStatus, object: string): Failure {
   const named = BY_MESSAGE.find(([pattern]) => pattern.test(status.message));
   const code = named?.[1] ?? BY_CODE[status.code] ?? "UNAVAILABLE";
   const remedy = named?.[2] ?? REMEDY[code] ?? "Correct the request.";
-  const outcome = status.unsent ? "definite" : undefined;
+  const isLost = named === undefined && RESET.has(status.code);
+  const outcome = status.unsent ? "definite" : isLost ? "indefinite" : undefined;
   return failure(code, { object, what: `failed: ${status.message}`, remedy, outcome });
 }

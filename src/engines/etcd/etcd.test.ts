@@ -1,0 +1,45 @@
+/** The etcd engine beside an etcd that a test plays: lost answers, and what it says that is no answer. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { utf8 } from "../../base/bytes.ts";
+import { QuorateError } from "../../base/errors.ts";
+import type { Keyspace } from "../../contract/keyspace.ts";
+import { hostClock } from "../../host/clock.ts";
+import { hostEntropy } from "../../host/entropy.ts";
+import type { GrpcClient } from "../../ports/grpc.ts";
+import { GrpcStatus } from "../../ports/grpc.ts";
+import { openEtcd } from "./etcd.ts";
+
+/** An engine at an etcd that says nothing but what `parts` do. */
+function etcdThat(parts: Partial<GrpcClient>): Promise<Keyspace> {
+  const client: GrpcClient = {
+    unary: () => new Promise(() => {}),
+    duplex: () => ({ send() {}, end() {}, pause() {}, resume() {}, cancel() {} }),
+    ready: () => Promise.resolve(),
+    close: () => {},
+    ...parts,
+  };
+  return openEtcd({ client, clock: hostClock, entropy: hostEntropy, label: "etcd://test" });
+}
+
+test("[ETCD-6] a put whose stream was reset is indefinite, what etcd refused is not (statuses)", async () => {
+  const outcome = async (code: number, message: string): Promise<string> => {
+    const unary = (): Promise<never> => Promise.reject(new GrpcStatus(code, message, false));
+    const keyspace = await etcdThat({ unary });
+    const put = keyspace.call({ kind: "put", key: utf8("a"), value: utf8("1") });
+    const error: unknown = await put.then(
+      () => undefined,
+      (each: unknown) => each,
+    );
+    await keyspace.close();
+    assert.ok(QuorateError.is(error));
+    return `${error.code} ${error.outcome}`;
+  };
+  assert.equal(await outcome(1, "Call cancelled"), "UNAVAILABLE indefinite");
+  assert.equal(
+    await outcome(8, "Bandwidth exhausted or memory limit exceeded"),
+    "OVERLOADED indefinite",
+  );
+  assert.equal(await outcome(8, "etcdserver: too many requests"), "OVERLOADED definite");
+  assert.equal(await outcome(8, "etcdserver: mvcc: database space exceeded"), "QUOTA definite");
+});
