@@ -8,6 +8,7 @@ import { hostClock } from "../../host/clock.ts";
 import { hostEntropy } from "../../host/entropy.ts";
 import type { GrpcClient } from "../../ports/grpc.ts";
 import { GrpcStatus } from "../../ports/grpc.ts";
+import { METHODS } from "../../wire/etcd/messages.ts";
 import { openEtcd } from "./etcd.ts";
 
 /** An engine at an etcd that says nothing but what `parts` do. */
@@ -42,4 +43,29 @@ test("[ETCD-6] a put whose stream was reset is indefinite, what etcd refused is 
   );
   assert.equal(await outcome(8, "etcdserver: too many requests"), "OVERLOADED definite");
   assert.equal(await outcome(8, "etcdserver: mvcc: database space exceeded"), "QUOTA definite");
+});
+
+test("[ETCD-8] bytes that are no message end the call or watch they came for, and nothing else (3 roads)", async () => {
+  const noise = new Uint8Array([0xff, 0xff, 0xff]);
+  // A watch response of one event that has no key.
+  const hollow = METHODS.watch.response.encode({ events: [{}] });
+  let watched: Uint8Array = noise;
+  const keyspace = await etcdThat({
+    unary: () => Promise.resolve(noise),
+    duplex: (path, handler) => {
+      const answer = path === METHODS.watch.path ? watched : noise;
+      const send = (): void => hostClock.soon(() => handler.received(answer));
+      return { send, end() {}, pause() {}, resume() {}, cancel() {} };
+    },
+  });
+  const isProtocol = (error: unknown): boolean => QuorateError.is(error, "PROTOCOL");
+  await assert.rejects(keyspace.watch({ key: utf8("a") }).ready, isProtocol);
+  watched = hollow;
+  await assert.rejects(keyspace.watch({ key: utf8("a") }).ready, isProtocol);
+  await assert.rejects(keyspace.call({ kind: "leaseKeepAlive", id: 1n }), isProtocol);
+  await assert.rejects(
+    keyspace.call({ kind: "put", key: utf8("a"), value: utf8("1") }),
+    (error) => isProtocol(error) && (error as QuorateError).outcome === "indefinite",
+  );
+  await keyspace.close();
 });

@@ -24,7 +24,7 @@ import { optimistic } from "../optimistic/pump.ts";
 import { changesState, pending } from "../pending.ts";
 import { watchStream } from "../watch-stream.ts";
 import * as convert from "./convert.ts";
-import { failureOf } from "./failures.ts";
+import { failureOf, understood } from "./failures.ts";
 import { GrpcStatus } from "../../ports/grpc.ts";
 import type { GrpcClient } from "../../ports/grpc.ts";
 import { EtcdWatch } from "./watch.ts";
@@ -290,16 +290,17 @@ class Etcd implements Keyspace {
     request: Init<Q>,
   ): Promise<S> {
     const { client } = this.#options;
-    return method.response.decode(await client.unary(method.path, method.request.encode(request)));
+    const bytes = await client.unary(method.path, method.request.encode(request));
+    return this.#understood(method, bytes);
   }
 
   /** A stream for one renewal: an open one would keep the process alive. */
-  #keepAlive(id: bigint): Promise<LeaseKeepAliveResponse> {
-    const { path, request, response } = METHODS.leaseKeepAlive;
-    return new Promise((resolve, reject) => {
+  async #keepAlive(id: bigint): Promise<LeaseKeepAliveResponse> {
+    const { path, request } = METHODS.leaseKeepAlive;
+    const bytes = await new Promise<Uint8Array>((resolve, reject) => {
       const stream = this.#options.client.duplex(path, {
-        received: (bytes) => {
-          resolve(response.decode(bytes));
+        received: (answer) => {
+          resolve(answer);
           stream.end();
         },
         ended: (status) => reject(status),
@@ -307,6 +308,14 @@ class Etcd implements Keyspace {
       const asked: Init<LeaseId> = { id };
       stream.send(request.encode(asked));
     });
+    return this.#understood(METHODS.leaseKeepAlive, bytes);
+  }
+
+  #understood<Q extends object, S extends object>(
+    { path, response }: Method<Q, S>,
+    bytes: Uint8Array,
+  ): S {
+    return understood(`${path} at ${this.label}`, () => response.decode(bytes));
   }
 
   #closedError(): QuorateError {

@@ -3,7 +3,7 @@
  * Source: etcd `api/v3rpc/rpctypes/error.go`.
  */
 import type { ErrorCode, Failure } from "../../base/errors.ts";
-import { failure } from "../../base/errors.ts";
+import { fail, failure } from "../../base/errors.ts";
 import type { GrpcStatus } from "../../ports/grpc.ts";
 
 const BY_MESSAGE: readonly (readonly [RegExp, ErrorCode, string])[] = [
@@ -59,4 +59,15 @@ export function failureOf(status: GrpcStatus, object: string): Failure {
   const isLost = named === undefined && RESET.has(status.code);
   const outcome = status.unsent ? "definite" : isLost ? "indefinite" : undefined;
   return failure(code, { object, what: `failed: ${status.message}`, remedy, outcome });
+}
+
+/** What `read` makes of bytes about `object`; throws PROTOCOL for what is no message of etcd's. */
+export function understood<T>(object: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const what = `was answered with what is no message of etcd's (${(error as Error).message})`;
+    const remedy = "Check that an etcd is at that address, and nothing else in between.";
+    throw fail("PROTOCOL", { object, what, remedy }, error);
+  }
 }

@@ -4,7 +4,7 @@
  * Invariants: I1 never a gap, never a repeat: of a revision that came in parts, what was delivered is skipped. I2 a
  * sink that takes no more stops the reading of the stream, which etcd feels by flow control.
  */
-import { failure } from "../../base/errors.ts";
+import { asFailure, failure } from "../../base/errors.ts";
 import type { Failure } from "../../base/errors.ts";
 import type { WatchRequest } from "../../contract/keyspace.ts";
 import type { WatchHandle, WatchSink } from "../../keyspace/watcher.ts";
@@ -12,13 +12,15 @@ import type { Cancel, Clock } from "../../ports/clock.ts";
 import type { WatchResponse } from "../../wire/etcd/messages.ts";
 import { METHODS } from "../../wire/etcd/messages.ts";
 import { batchEvents, revisionOf, watchCreate } from "./convert.ts";
-import { failureOf } from "./failures.ts";
+import { failureOf, understood } from "./failures.ts";
 import type { GrpcStream, GrpcStatus, GrpcClient } from "../../ports/grpc.ts";
 
 const REOPEN_MS = 50;
 const REOPEN_MAX_MS = 2_000;
 /** Statuses after which the watch can go on: unavailable, cancelled by the server, internal, unknown. */
 const TRANSIENT: ReadonlySet<number> = new Set([1, 2, 13, 14]);
+
+type Events = ReturnType<typeof batchEvents>;
 
 export class EtcdWatch implements WatchHandle {
   readonly #client: GrpcClient;
@@ -81,8 +83,7 @@ export class EtcdWatch implements WatchHandle {
     this.#skip = this.#delivered;
     const stream = this.#client.duplex(METHODS.watch.path, {
       received: (bytes) => {
-        if (this.#stream === stream && !this.#ended)
-          this.#heed(METHODS.watch.response.decode(bytes));
+        if (this.#stream === stream && !this.#ended) this.#received(bytes);
       },
       ended: (status) => {
         if (this.#stream === stream && !this.#ended) this.#interrupted(status);
@@ -99,7 +100,20 @@ export class EtcdWatch implements WatchHandle {
     this.#cancelReopen = this.#clock.after(delayMs, () => this.#open(), { idle: true });
   }
 
-  #heed(response: WatchResponse): void {
+  #received(bytes: Uint8Array): void {
+    let read: { readonly response: WatchResponse; readonly events: Events };
+    try {
+      read = understood(this.#object(), () => {
+        const response = METHODS.watch.response.decode(bytes);
+        return { response, events: batchEvents(response) };
+      });
+    } catch (error) {
+      return this.end(asFailure(error, this.#object()));
+    }
+    this.#heed(read.response, read.events);
+  }
+
+  #heed(response: WatchResponse, events: Events): void {
     if (response.canceled) return this.end(this.#cancelled(response));
     if (response.created) {
       this.#failures = 0;
@@ -109,11 +123,10 @@ export class EtcdWatch implements WatchHandle {
       this.#started = true;
       return;
     }
-    this.#batch(response);
+    this.#batch(response, events);
   }
 
-  #batch(response: WatchResponse): void {
-    const all = batchEvents(response);
+  #batch(response: WatchResponse, all: Events): void {
     const last = all.at(-1)?.kv.modRevision;
     const events = all.slice(this.#skip);
     this.#skip = Math.max(0, this.#skip - all.length);
