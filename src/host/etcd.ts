@@ -71,7 +71,7 @@ const same = (bytes: Uint8Array): Buffer =>
 class GrpcJsClient implements GrpcClient {
   readonly #grpc: Grpc;
   readonly #clients: readonly Client[];
-  /** The endpoint in use; the next one after it fails to connect. */
+  /** The endpoint in use; the next one after it fails to connect, or cannot serve. */
   #at = 0;
 
   constructor(grpc: Grpc, clients: readonly Client[]) {
@@ -115,10 +115,12 @@ class GrpcJsClient implements GrpcClient {
   async ready(timeoutMs: number): Promise<void> {
     const { promise, resolve, reject } = deferred();
     let failed = 0;
+    let isReady = false;
     this.#clients.forEach((client, at) => {
       client.waitForReady(Date.now() + timeoutMs, (error) => {
         if (error === undefined) {
-          this.#at = at;
+          if (!isReady) this.#at = at;
+          isReady = true;
           resolve();
         } else if (++failed === this.#clients.length) reject(error);
       });
@@ -138,13 +140,17 @@ class GrpcJsClient implements GrpcClient {
     const unsent = error.code === UNAVAILABLE && UNSENT.test(error.details);
     const state = client.getChannel().getConnectivityState(false);
     const lost = state === this.#grpc.connectivityState.TRANSIENT_FAILURE;
-    if (lost && client === this.#client()) this.#at++;
+    // A member that is cut off from the others can be reached, and serves nobody.
+    const useless = error.code === UNAVAILABLE && USELESS.test(error.details);
+    if ((lost || useless) && client === this.#client()) this.#at++;
     return new GrpcStatus(error.code, error.details, unsent);
   }
 }
 
 const UNAVAILABLE = 14;
 const UNSENT = /^(No connection established|Name resolution failed|Channel has been shut down)/;
+/** What a member says that has lost the others, or ends. */
+const USELESS = /^etcdserver: (no leader|request timed out|server stopped)/;
 
 function deferred(): {
   readonly promise: Promise<void>;
