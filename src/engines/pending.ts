@@ -28,7 +28,8 @@ const READS: ReadonlySet<Request["kind"]> = new Set([
 
 /** Whether giving up on a sent request leaves open what happened. */
 export function changesState(request: Request): boolean {
-  return !READS.has(request.kind);
+  if (request.kind !== "txn") return !READS.has(request.kind);
+  return [...request.success, ...request.failure].some(changesState);
 }
 
 /** Starts `send` and waits for its answer within the bounds of `options`. */

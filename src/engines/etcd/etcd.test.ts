@@ -69,3 +69,26 @@ test("[ETCD-8] bytes that are no message end the call or watch they came for, an
   );
   await keyspace.close();
 });
+
+test("[ETCD-2] a transaction is asked again if it only reads, nested ones too (lost answers)", async () => {
+  let asked = 0;
+  const keyspace = await etcdThat({
+    unary: () => {
+      asked++;
+      if (asked % 2 === 1) return Promise.reject(new GrpcStatus(14, "Connection dropped", false));
+      return Promise.resolve(METHODS.txn.response.encode({ succeeded: true }));
+    },
+  });
+  const range = { kind: "range", key: utf8("a") } as const;
+  const reads = { kind: "txn", compare: [], success: [range], failure: [] } as const;
+  await keyspace.call({ ...reads, failure: [reads] });
+  assert.equal(asked, 2);
+  const put = { kind: "put", key: utf8("a"), value: utf8("1") } as const;
+  const writes = { ...reads, failure: [{ ...reads, success: [put] }] };
+  await assert.rejects(
+    keyspace.call(writes),
+    (error) => QuorateError.is(error, "UNAVAILABLE") && error.outcome === "indefinite",
+  );
+  assert.equal(asked, 3);
+  await keyspace.close();
+});
