@@ -162,7 +162,9 @@ test("[CODEC-4] nesting without end is malformed, and the codec works on afterwa
   assert.deepEqual(tree.decode(new ByteReader(writer.view())), { kind: "leaf", key: "k" });
 });
 
-test("[CODEC-5] integers beyond 2^53 are malformed", () => {
+test("[CODEC-5] integers beyond 2^53 are malformed, and not written", () => {
   const array = new Uint8Array(9).fill(0xff);
   assert.throws(() => new ByteReader(array).uint(), Malformed);
+  for (const value of [Infinity, 2 ** 53, -1])
+    assert.throws(() => new ByteWriter().uint(value), RangeError);
 });

@@ -67,8 +67,10 @@ export class ByteWriter {
     this.#array[at + 2] = value >>> 8;
     this.#array[at + 3] = value;
   }
-  /** A non-negative safe integer. */
+  /** A non-negative safe integer; throws RangeError for what is below or above. */
   uint(value: number): void {
+    if (value < 0 || value > Number.MAX_SAFE_INTEGER)
+      throw new RangeError(`${value} is not from 0 to 2^53`);
     this.#room(8);
     let rest = value;
     while (rest >= 0x80) {

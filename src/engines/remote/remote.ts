@@ -26,6 +26,7 @@ import { watchStream } from "../watch-stream.ts";
 import { REQUEST_FRAME_BYTES_MAX } from "../../wire/native/messages.ts";
 import { CallerWindow, onWire } from "./caller-window.ts";
 import type { Stamp } from "./caller-window.ts";
+import type { Sent } from "./link.ts";
 import { Link } from "./link.ts";
 import { RemoteWatches } from "./watches.ts";
 
@@ -253,17 +254,24 @@ class Remote implements Keyspace {
     const { id, request, stamp, state } = waiting;
     waiting.isParked = false;
     const caller = stamp === undefined ? undefined : onWire(stamp);
-    const sent = this.#link.send({ kind: "request", id, request, caller });
-    if (sent === "offline") return;
-    if (sent === "tooLarge") {
-      const reason = tooLarge(request, this.label);
-      this.#options.clock.soon(() => {
-        if (this.#waiting.get(id) === waiting) this.#replied(id, { ok: false, failure: reason });
-      });
-      return;
+    let sent: Sent;
+    try {
+      sent = this.#link.send({ kind: "request", id, request, caller });
+    } catch (error) {
+      return this.#refuse(waiting, unwritable(request, this.label, error));
     }
+    if (sent === "offline") return;
+    if (sent === "tooLarge") return this.#refuse(waiting, tooLarge(request, this.label));
     state.sent = true;
     waiting.sends++;
+  }
+
+  /** What no frame carries is answered from this side. */
+  #refuse(waiting: Waiting, reason: Failure): void {
+    const { id } = waiting;
+    this.#options.clock.soon(() => {
+      if (this.#waiting.get(id) === waiting) this.#replied(id, { ok: false, failure: reason });
+    });
   }
 
   #interrupted(): void {
@@ -387,6 +395,14 @@ function overloaded(label: string, waiting: number): QuorateError {
     object: label,
     what: `has ${waiting} requests without an answer, more than it can carry`,
     remedy: "Await answers before sending more.",
+  });
+}
+
+function unwritable(request: Request, label: string, error: unknown): Failure {
+  return failure("INVALID", {
+    object: `${request.kind} at ${label}`,
+    what: `cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+    remedy: "Give each field what its type says.",
   });
 }
 

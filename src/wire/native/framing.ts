@@ -39,7 +39,13 @@ export class FrameWriter<T> {
   add(message: T): boolean {
     const start = this.#writer.length;
     this.#writer.u32(0);
-    this.#codec.encode(this.#writer, message);
+    try {
+      this.#codec.encode(this.#writer, message);
+    } catch (error) {
+      // Half a frame would spoil those that follow.
+      this.#writer.truncate(start);
+      throw error;
+    }
     const length = this.#writer.length - start - LENGTH_BYTES;
     if (length > this.#bytesMax) {
       this.#writer.truncate(start);
