@@ -76,7 +76,7 @@ export class LazyQuorate extends Quorate {
   }
 }
 
-/** Lazy connections of this process, also of an earlier load of the module that asked: one per url and options. */
+/** Lazy connections of this process, also of an earlier load of the module that asked: one per url and user. */
 const LAZY = Symbol.for("quorate.lazy");
 
 const DEFAULT_URL = "file:.quorate";
@@ -103,7 +103,11 @@ function connectLazily(url: string | Engine, options: ConnectOptions = {}): Lazy
   const engine = engineOf(url, options);
   const global = globalThis as { [LAZY]?: Map<string, LazyQuorate> };
   const connections = (global[LAZY] ??= new Map<string, LazyQuorate>());
-  const found = connections.get(engine.label);
+  // Whoever asks acts with the rights of who connected.
+  const { user, password } = options.credentials ?? {};
+  const place = typeof url === "string" ? url : engine.label;
+  const name = JSON.stringify([place, user, password]);
+  const found = connections.get(name);
   if (found !== undefined && !found.commitment.closing.aborted) return found;
   const { consistency = HOPED.consistency, fencing = HOPED.fencing } = {
     consistency: options.accept,
@@ -115,7 +119,7 @@ function connectLazily(url: string | Engine, options: ConnectOptions = {}): Lazy
     openChecked(engine, { ...options, atLeast }),
   );
   const made = attended(new LazyQuorate(keyspace, quorateOptions(engine, options)), options);
-  connections.set(engine.label, made);
+  connections.set(name, made);
   return made;
 }
 
@@ -130,7 +134,7 @@ const HOPED: Guarantee = {
 
 /**
  * Connects to `url` or an engine, or to QUORATE_URL, or to `file:.quorate`. Throws UNAVAILABLE, GUARANTEE, DATA_DIR_IN_USE, CONFIG.
- * `connect.lazy(url)` returns at once and connects at the first call, one connection per url in a process.
+ * `connect.lazy(url)` returns at once and connects at the first call, one connection per url and user in a process.
  */
 export const connect: typeof connectTo & { readonly lazy: typeof connectLazily } = Object.assign(
   connectTo,

@@ -2,6 +2,7 @@
  * A keyspace that opens at the first call, for connections made at module scope. A failed attempt is forgotten: the next
  * call tries again.
  */
+import { fail } from "../base/errors.ts";
 import type { Guarantee } from "../contract/guarantee.ts";
 import type { Keyspace, Watch, WatchBatch, WireState } from "../contract/keyspace.ts";
 
@@ -18,8 +19,10 @@ export function lazyKeyspace(
 ): LazyKeyspace {
   let opening: Promise<Keyspace> | undefined;
   let opened: Keyspace | undefined;
+  let isClosed = false;
   const early = new Set<(keyspace: Keyspace) => void>();
   const get = (): Promise<Keyspace> => {
+    if (isClosed && opening === undefined) return Promise.reject(closedUnopened(label));
     opening ??= open().then(
       (keyspace) => {
         opened = keyspace;
@@ -47,10 +50,16 @@ export function lazyKeyspace(
       laterWatch(get().then((keyspace) => keyspace.watch(request, options))),
     observe: (listener) => opened?.observe(listener) ?? laterObserve(early, listener),
     close: async () => {
+      isClosed = true;
       const keyspace = await opening?.catch(() => undefined);
       await keyspace?.close();
     },
   };
+}
+
+function closedUnopened(object: string): Error {
+  const what = "this connection was closed before its first call";
+  return fail("CLOSED", { object, what, remedy: "Connect again, or close it later." });
 }
 
 /** A watch on a keyspace that is being opened. */

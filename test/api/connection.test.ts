@@ -207,6 +207,24 @@ describe("connection", { timeout: 120_000 }, () => {
     await server.close();
   });
 
+  test("[API-5] [SEL-16] a lazy connection that is closed before its first call is never opened (memory)", async () => {
+    const z = connect.lazy("memory:");
+    await z.close();
+    const isClosed = (error: unknown): boolean => QuorateError.is(error, "CLOSED");
+    await assert.rejects(z.lock("a").tryAcquire(), isClosed);
+    await assert.rejects(z.commitment.keyspace.call({ kind: "status" }), isClosed);
+  });
+
+  test("[API-5] two users of one url have a lazy connection each (2 users)", async () => {
+    const url = "quorate://127.0.0.1:1";
+    const of = (user: string, password = "p"): Quorate =>
+      connect.lazy(url, { credentials: { user, password } });
+    const all = [of("ann"), of("bob"), of("ann", "q"), connect.lazy(url)];
+    assert.equal(new Set(all).size, all.length);
+    assert.equal(of("ann"), all[0]);
+    for (const each of all) await each.close();
+  });
+
   test("[API-4] [API-5] a lazy connection to an engine that is too weak fails at its first use (weak engine)", async () => {
     const lazily = (label: string, accept?: Guarantee["consistency"]): Quorate => {
       const open = async (): Promise<Keyspace> =>
