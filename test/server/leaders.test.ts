@@ -46,6 +46,8 @@ class Pair {
   };
   readonly tell = new Set<() => void>();
   onDialled: (port: number) => void = () => {};
+  onSubmit: () => void = () => {};
+  readonly streams: ByteStream[] = [];
   /** Which stand still: what they say does not arrive. */
   readonly stopped: [boolean, boolean] = [false, false];
 
@@ -65,6 +67,7 @@ class Pair {
         const server = servers[port - 1];
         if (server === undefined) return Promise.reject(new Error(`nobody is at ${port}`));
         const heard = (stream: ByteStream): StreamHandler => {
+          this.streams.push(stream);
           const handler = attach(stream);
           const received = (bytes: Uint8Array): void => {
             if (!(this.stopped[port - 1] ?? true)) handler.received(bytes);
@@ -79,6 +82,7 @@ class Pair {
   #server(at: 0 | 1): Driver {
     const submit: Driver["submit"] = (request, caller, done, identity) => {
       this.asked[at]++;
+      this.onSubmit();
       const says = this.says[at];
       const about = { object: "test", what: "lost leadership", remedy: "" };
       const details = { leaderUrls: this.leaderUrls, term: this.term };
@@ -375,6 +379,23 @@ test("[REM-11] a compaction that was lost with a leadership is indefinite and no
       (error) => QuorateError.is(error, "LEADER_CHANGED") && error.outcome === "indefinite",
     );
     assert.deepEqual([pair.asked[0] - before, pair.asked[1]], [1, 0]);
+  });
+});
+
+test("[REM-11] a compaction that is refused once it was sent again is indefinite: the first may have been it (1 server)", async () => {
+  await inPair([1], async (pair, keyspace) => {
+    for (let puts = 0; puts < 4; puts++) await keyspace.call({ kind: "put", key: KEY, value: KEY });
+    pair.onSubmit = () => {
+      pair.onSubmit = () => {};
+      // It is carried out; the connection goes before the answer.
+      pair.streams[0]?.destroy();
+    };
+    await assert.rejects(
+      keyspace.call({ kind: "compact", revision: 3 }),
+      (error) => QuorateError.is(error, "COMPACTED") && error.outcome === "indefinite",
+    );
+    assert.equal(pair.driver.status().compactRevision, 3);
+    assert.deepEqual(pair.dialled, [1, 1]);
   });
 });
 

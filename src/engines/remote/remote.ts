@@ -369,10 +369,15 @@ function isRepeatable({ request, stamp }: Waiting): boolean {
   return stamp !== undefined || REPEATABLE.has(request.kind);
 }
 
-/** A server that takes nothing any more says nothing of the copies that were sent before. */
-function ofAllCopies({ request, sends }: Waiting, reason: Failure): Failure {
-  const isOfOne = reason.code === "SHUTDOWN" && sends > 1 && changesState(request);
-  return isOfOne ? { ...reason, outcome: "indefinite" } : reason;
+/**
+ * The refusal of one copy says nothing of those that were sent before: of a server that takes nothing any more, and of
+ * what has no stamp, which the first copy may have made impossible.
+ */
+function ofAllCopies(waiting: Waiting, reason: Failure): Failure {
+  const { request, sends } = waiting;
+  const isOfOne = reason.code === "SHUTDOWN" || !isRepeatable(waiting);
+  if (sends < 2 || !isOfOne || !changesState(request)) return reason;
+  return { ...reason, outcome: "indefinite" };
 }
 
 /** Why a command of a caller that was never opened has certainly not happened. */
