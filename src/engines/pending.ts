@@ -96,6 +96,13 @@ export function pending<R extends Request>(
   });
 }
 
+/** Connecting to `label` was given up. */
+export function abandoned(label: string, reason: unknown): QuorateError {
+  const what = "connecting was aborted";
+  const remedy = "Nothing was begun.";
+  return fail("ABORTED", { object: label, what, remedy, outcome: "definite" }, reason);
+}
+
 /** Refuses a time that cannot be meant with INVALID, before anything is sent. */
 export function requireTimeout(object: string, timeoutMs: number | undefined): void {
   if (timeoutMs !== undefined && !(timeoutMs > 0)) throw badTimeout(object, timeoutMs);

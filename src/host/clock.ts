@@ -1,5 +1,6 @@
 /** Node's time. Idle timers do not keep the process alive. */
 import type { Clock } from "../ports/clock.ts";
+import { idle } from "../ports/clock.ts";
 
 /** The longest delay that Node's timers take. */
 const DELAY_MAX_MS = 0x7fff_ffff;
@@ -16,10 +17,5 @@ export const hostClock: Clock = {
     setImmediate(fire);
   },
 };
-
-/** `clock` for what goes on in the background: it does not keep the process alive. */
-export function idle(clock: Clock): Clock {
-  return { ...clock, after: (delayMs, fire) => clock.after(delayMs, fire, { idle: true }) };
-}
 
 export const idleClock: Clock = idle(hostClock);

@@ -22,9 +22,19 @@ export interface Clock {
   soon(fire: () => void): void;
 }
 
+/** `clock` for what goes on in the background: it does not keep the process alive. */
+export function idle(clock: Clock): Clock {
+  return {
+    monotonicMs: () => clock.monotonicMs(),
+    wallMs: () => clock.wallMs(),
+    after: (delayMs, fire) => clock.after(delayMs, fire, { idle: true }),
+    soon: (fire) => clock.soon(fire),
+  };
+}
+
 /** A promise of `delayMs` having passed, or of `signal` having aborted, whichever is first. Never rejects. */
 export function sleep(
-  clock: Pick<Clock, "after">,
+  clock: Clock,
   delayMs: number,
   signal?: AbortSignal | undefined,
 ): Promise<void> {

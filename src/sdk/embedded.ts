@@ -11,7 +11,8 @@ import {
   MEMORY_GUARANTEE,
 } from "../engines/embedded/embedded.ts";
 import type { RemoteOptions } from "../engines/remote/remote.ts";
-import { hostClock, idle } from "../host/clock.ts";
+import { hostClock } from "../host/clock.ts";
+import { idle } from "../ports/clock.ts";
 import { hostEntropy } from "../host/entropy.ts";
 import { allProcedures } from "../mechanisms/procedures.ts";
 import type { Clock } from "../ports/clock.ts";

@@ -31,13 +31,13 @@ export function etcd(options: EtcdOptions = {}): Engine {
   return {
     label,
     foreign: true,
-    open: async () => {
+    open: async (signal) => {
       const [{ grpcClient }, { openEtcd }] = await Promise.all([
         import("../host/etcd.ts"),
         import("../engines/etcd/etcd.ts"),
       ]);
       const client = await grpcClient(endpoints, options.tls);
-      return await openEtcd({ client, clock: hostClock, entropy: hostEntropy, label });
+      return await openEtcd({ client, clock: hostClock, entropy: hostEntropy, label }, signal);
     },
   };
 }

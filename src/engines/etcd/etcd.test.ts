@@ -92,3 +92,21 @@ test("[ETCD-2] a transaction is asked again if it only reads, nested ones too (l
   assert.equal(asked, 3);
   await keyspace.close();
 });
+
+test("[ETCD-5] connecting to an etcd that does not answer ends when it is aborted", async () => {
+  const stop = new AbortController();
+  let isClosed = false;
+  const client: GrpcClient = {
+    ...{ unary: () => assert.fail("it is not connected"), duplex: () => assert.fail("nor this") },
+    ready: () => new Promise(() => {}),
+    close: () => (isClosed = true),
+  };
+  const given = { client, clock: hostClock, entropy: hostEntropy, label: "etcd://test" };
+  const opening = openEtcd(given, stop.signal);
+  stop.abort(new Error("enough"));
+  await assert.rejects(
+    opening,
+    (error) => QuorateError.is(error, "ABORTED") && error.outcome === "definite",
+  );
+  assert.ok(isClosed);
+});

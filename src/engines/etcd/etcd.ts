@@ -21,7 +21,7 @@ import { METHODS } from "../../wire/etcd/messages.ts";
 import type { Init } from "../../wire/protobuf.ts";
 import type { Evaluate } from "../optimistic/pump.ts";
 import { optimistic } from "../optimistic/pump.ts";
-import { changesState, pending } from "../pending.ts";
+import { abandoned, changesState, pending } from "../pending.ts";
 import { watchStream } from "../watch-stream.ts";
 import * as convert from "./convert.ts";
 import { failureOf, understood } from "./failures.ts";
@@ -50,14 +50,23 @@ export interface EtcdOptions {
   readonly label: string;
 }
 
-/** Opens the engine; rejects with UNAVAILABLE if etcd cannot be reached. */
-export async function openEtcd(options: EtcdOptions): Promise<Keyspace> {
+/** Opens the engine; rejects with UNAVAILABLE if etcd cannot be reached, ABORTED if `signal` aborts first. */
+export async function openEtcd(options: EtcdOptions, signal?: AbortSignal): Promise<Keyspace> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = (): void => reject(abandoned(options.label, signal?.reason));
+  });
+  signal?.addEventListener("abort", onAbort, { once: true });
+  if (signal?.aborted === true) onAbort();
   try {
-    await options.client.ready(CONNECT_MS);
+    await Promise.race([options.client.ready(CONNECT_MS), aborted]);
   } catch (error) {
     options.client.close();
+    if (QuorateError.is(error)) throw error;
     const status = new GrpcStatus(UNAVAILABLE, (error as Error).message, true);
     throw new QuorateError(failureOf(status, options.label), error);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
   }
   return new Etcd(options);
 }

@@ -291,6 +291,21 @@ describe("commit pump", () => {
     assert.equal(await read(key), "1", "it happened once");
   });
 
+  test("[SEL-32] what it asks lasts as long as a call may (timeoutMs of a minute)", async () => {
+    const key = fresh();
+    const given: (number | undefined)[] = [];
+    const patient: Keyspace = {
+      ...keyspace,
+      call: (request, options) => {
+        given.push(options?.timeoutMs);
+        return keyspace.call(request, options);
+      },
+    };
+    const pump = optimistic(patient, { clock: hostClock, entropy: hostEntropy, now: () => 1_000 });
+    await pump(increment, { key }, { timeoutMs: 60_000 });
+    assert.deepEqual(given, [60_000, 60_000]);
+  });
+
   test("[OPT-11] who is always slower is told so in the end (64 conflicts)", async () => {
     const key = fresh();
     let turn = 0;

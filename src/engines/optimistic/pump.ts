@@ -15,14 +15,14 @@ import { asFailure, failure, QuorateError } from "../../base/errors.ts";
 import type { Failure } from "../../base/errors.ts";
 import { resultText } from "../../contract/commit-revision.ts";
 import { argsText, dataOf } from "../../contract/json-data.ts";
-import type { Keyspace, Ran, RunOptions } from "../../contract/keyspace.ts";
+import type { CallOptions, Keyspace, Ran, RunOptions } from "../../contract/keyspace.ts";
 import type { Procedure } from "../../contract/procedure.ts";
 import type { Reply, TxnOperation, TxnResponse } from "../../contract/requests.ts";
 import type { Write } from "../../keyspace/procedure-tx.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { sleep } from "../../ports/clock.ts";
 import type { Entropy } from "../../ports/entropy.ts";
-import { pending } from "../pending.ts";
+import { pending, TIMEOUT_MS } from "../pending.ts";
 import type { CallState } from "../pending.ts";
 import type { Call, Evaluation, Outcome, ReadCache } from "./batch.ts";
 import { evaluate, OPERATIONS_MAX } from "./batch.ts";
@@ -56,6 +56,7 @@ export type Evaluate = <A, R>(
 interface Job extends Call {
   readonly state: CallState;
   readonly done: (reply: Reply) => void;
+  readonly timeoutMs: number;
   conflicts: number;
   /** Nobody waits for it any more. */
   abandoned: boolean;
@@ -105,6 +106,7 @@ class Pump {
           prefix,
           state,
           done,
+          timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
           conflicts: 0,
           abandoned: false,
         };
@@ -186,7 +188,7 @@ class Pump {
   ): Promise<{ readonly cache: ReadCache; readonly evaluation: Evaluation }> {
     const now = await this.#now();
     let cache = queue.cache ?? { revision: 0, answers: new Map() };
-    if (cache.revision === 0 && queue.reads.length > 0) await this.#fetch(cache, queue.reads);
+    if (cache.revision === 0 && queue.reads.length > 0) await this.#fetch(cache, queue.reads, jobs);
     for (let rounds = 0; rounds < READ_ROUNDS_MAX; rounds++) {
       const evaluation = evaluate(jobs, cache, now);
       if (evaluation.missing.length === 0) {
@@ -194,7 +196,7 @@ class Pump {
         return { cache, evaluation };
       }
       try {
-        await this.#fetch(cache, evaluation.missing);
+        await this.#fetch(cache, evaluation.missing, jobs);
       } catch (error) {
         // The revision that the attempt is pinned to has been compacted: it begins again.
         if (!QuorateError.is(error, "COMPACTED")) throw error;
@@ -206,12 +208,13 @@ class Pump {
   }
 
   /** Adds the answers to `reads` to `cache`, at its revision; the first ones decide it. */
-  async #fetch(cache: ReadCache, reads: readonly Read[]): Promise<void> {
+  async #fetch(cache: ReadCache, reads: readonly Read[], jobs: readonly Job[]): Promise<void> {
     for (let from = 0; from < reads.length; from += OPERATIONS_MAX) {
       const page = reads.slice(from, from + OPERATIONS_MAX);
       const revision = cache.revision === 0 ? undefined : cache.revision;
       const success = page.map((read) => rangeFor(read, revision));
-      const read = await this.#keyspace.call({ kind: "txn", compare: [], success, failure: [] });
+      const request = { kind: "txn" as const, compare: [], success, failure: [] };
+      const read = await this.#keyspace.call(request, withinTimeOf(jobs));
       if (cache.revision === 0) cache.revision = read.revision;
       keep(cache, page, read);
     }
@@ -226,7 +229,7 @@ class Pump {
     let committed: TxnResponse;
     try {
       const request = { kind: "txn" as const, compare: conditions, success, failure: failed };
-      committed = await this.#keyspace.call(request);
+      committed = await this.#keyspace.call(request, withinTimeOf(jobs));
     } catch (error) {
       queue.cache = undefined;
       return this.#refused(queue, jobs, outcomes, asFailure(error, this.#keyspace.label));
@@ -322,6 +325,11 @@ function keep(cache: ReadCache, reads: readonly Read[], { responses }: TxnRespon
     const answer = responses[at];
     if (answer?.kind === "range") cache.answers.set(readName(read), { read, kvs: answer.kvs });
   });
+}
+
+/** Each of them is given up by itself: a request for all lasts as long as any of them may. */
+function withinTimeOf(jobs: readonly Job[]): CallOptions {
+  return { timeoutMs: Math.max(...jobs.map(({ timeoutMs }) => timeoutMs)) };
 }
 
 /** What is known after a commit at `revision`: what it read and validated, as it left it. */

@@ -23,6 +23,7 @@ import {
   REQUEST_FRAME_BYTES_MAX,
   serverCodec,
 } from "../../wire/native/messages.ts";
+import { abandoned } from "../pending.ts";
 import { Endpoints } from "./endpoints.ts";
 import type { RemoteOptions } from "./remote.ts";
 
@@ -431,12 +432,6 @@ export class Link {
     this.#state = state;
     for (const listener of this.#listeners) listener(state);
   }
-}
-
-function abandoned(label: string, reason: unknown): QuorateError {
-  const what = "connecting was aborted";
-  const remedy = "Nothing was begun.";
-  return fail("ABORTED", { object: label, what, remedy, outcome: "definite" }, reason);
 }
 
 function anotherProtocol(label: string, error: unknown): QuorateError {

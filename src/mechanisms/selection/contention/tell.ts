@@ -1,7 +1,7 @@
 /** Telling the engine of a departure until it knows: a heartbeat would keep what was let go. */
 import type { CommitmentPlane, Session } from "../../../contract/plane.ts";
 import type { Clock } from "../../../ports/clock.ts";
-import { sleep } from "../../../ports/clock.ts";
+import { idle, sleep } from "../../../ports/clock.ts";
 
 /** Delay before the engine is told again, ms; doubles. */
 const RETRY_MS = 50;
@@ -13,7 +13,7 @@ const UNDER_WAY_MS = 10_000;
 
 /** What tells: its time, and until when there is something to tell. */
 export interface Teller {
-  readonly clock: Pick<Clock, "after">;
+  readonly clock: Clock;
   /** Aborts when what is told of has ended by itself. */
   readonly signal: AbortSignal;
   /** The longest time between two attempts, ms. */
@@ -50,11 +50,6 @@ export async function tellLate(teller: Teller, attempt: () => Promise<unknown>):
   await sleep(idle(clock), UNDER_WAY_MS, signal);
   if (!signal.aborted) await untilTold(teller, attempt);
   await told;
-}
-
-/** The same time, for what does not keep the process alive. */
-export function idle(clock: Pick<Clock, "after">): Pick<Clock, "after"> {
-  return { after: (delayMs, fire) => clock.after(delayMs, fire, { idle: true }) };
 }
 
 async function untilTold(teller: Teller, attempt: () => Promise<unknown>): Promise<void> {
