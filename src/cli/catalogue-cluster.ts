@@ -64,7 +64,7 @@ quorate serve --join, which adds by itself what is not there, or quorate etcd --
     path: "cluster remove",
     operands: "<member>",
     summary: "Remove a member for good; its data directory is of no use any more",
-    details: `${NAMED} Refused if too few of those that would be left have been started.`,
+    details: `${NAMED} Refused if too few of those that would be left have been started, or can be reached now.`,
     flags: [],
     examples: [
       "quorate cluster remove http://127.0.0.1:12380",

@@ -176,8 +176,7 @@ export class Member {
 
   /** Before this member goes: clients find the next leader while this one still says who it is. */
   async handOver(): Promise<void> {
-    const isReached = (id: number): boolean => this.links?.stateOf(id).isConnected === true;
-    await this.#cluster?.handOver(isReached);
+    await this.#cluster?.handOver();
   }
 
   async close(): Promise<void> {

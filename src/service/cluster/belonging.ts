@@ -34,7 +34,8 @@ export function belong(
     },
   });
   const own = { name, clientUrls, peerUrls };
-  const cluster: Cluster = new Cluster({ driver, clock, entropy, forwarder, own });
+  const isReached = (id: number): boolean => links.stateOf(id).isConnected;
+  const cluster: Cluster = new Cluster({ driver, clock, entropy, forwarder, isReached, own });
   links.answerBy({
     submit: (request, caller, done, who) => driver.submit(request, caller, done, who),
     order: (order, done) => cluster.carryOut(order, done),

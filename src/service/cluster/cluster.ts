@@ -3,7 +3,7 @@
  *
  * Invariants: I1 an order is carried out by the member that leads, once; what may have been carried out is not ordered
  * again. I2 a member that is to vote learns first; the replica promotes it when it has caught up. I3 nobody is removed
- * whose removal would leave too few members that have been started. Whether somebody may order is asked where they connect.
+ * whose removal would leave too few members that have been started, or are reached now. Whether somebody may order is asked where they connect.
  */
 import type { Failure } from "../../base/errors.ts";
 import { SYSTEM } from "../../contract/auth.ts";
@@ -35,6 +35,8 @@ export interface ClusterParts {
   readonly entropy: Entropy;
   /** Absent: a server that no other can reach. */
   readonly forwarder?: Forwarder | undefined;
+  /** Whether another member is connected now. Absent: there is none. */
+  readonly isReached?: ((id: number) => boolean) | undefined;
   /** How this member presents itself, for as long as nothing is on record. */
   readonly own: Pick<PeerAddress, "name" | "clientUrls" | "peerUrls">;
 }
@@ -143,7 +145,7 @@ export class Cluster implements ClusterView {
         return driver.order(order, told, SYSTEM);
       }
       case "remove": {
-        const refused = removeRefused(order.id, members);
+        const refused = removeRefused(order.id, members, (id) => this.#isReached(id));
         if (refused !== undefined) return refuse(refused);
         return driver.order(order, told, SYSTEM);
       }
@@ -156,11 +158,13 @@ export class Cluster implements ClusterView {
     }
   }
 
-  /** Has a voter lead of whom `isReached` holds, if this member does; resolves when one does, or nothing more can be done. */
-  handOver(isReached: (id: number) => boolean): Promise<void> {
+  /** Has a voter lead that is reached, if this member does; resolves when one does, or nothing more can be done. */
+  handOver(): Promise<void> {
     const { driver, clock } = this.#parts;
     const { id: own } = driver.standing();
-    const to = driver.members().find(({ id, learner }) => id !== own && !learner && isReached(id));
+    const to = driver
+      .members()
+      .find(({ id, learner }) => id !== own && !learner && this.#isReached(id));
     if (!this.isLeader || to === undefined) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel = clock.after(HAND_OVER_MS, resolve);
@@ -174,6 +178,11 @@ export class Cluster implements ClusterView {
 
   close(): void {
     this.#parts.forwarder?.close();
+  }
+
+  #isReached(id: number): boolean {
+    const { driver, isReached } = this.#parts;
+    return id === driver.standing().id || isReached?.(id) === true;
   }
 
   #addresses(): readonly PeerAddress[] {

@@ -52,19 +52,34 @@ export function updateRefused(
   );
 }
 
-/** Whether removing `id` would leave too few members that have been started, or nobody. */
-export function removeRefused(id: number, members: readonly PeerAddress[]): Failure | undefined {
+/**
+ * Whether removing `id` would leave too few members that have been started, or nobody, or too few that are reached now.
+ * Who is not reached itself goes without the last: it takes no part in the quorum that there is.
+ */
+export function removeRefused(
+  id: number,
+  members: readonly PeerAddress[],
+  isReached: (id: number) => boolean,
+): Failure | undefined {
   const member = members.find((each) => each.id === id);
   if (member === undefined) return unknown(id);
   if (member.learner) return undefined;
   const voters = members.filter((each) => !each.learner && each.id !== id);
   const started = voters.filter(({ name }) => name !== "");
-  if (started.length * 2 > voters.length) return undefined;
-  return failure("INVALID", {
+  if (started.length * 2 <= voters.length)
+    return failure("INVALID", {
+      object: `member ${id}`,
+      what: `cannot be removed: of the ${voters.length} voters that would be left ${started.length} have been started`,
+      remedy: "Start the others first, or remove those that were never started.",
+      details: { reason: "notEnoughStarted" },
+    });
+  const reached = voters.filter((each) => isReached(each.id));
+  if (reached.length * 2 > voters.length || !isReached(id)) return undefined;
+  return failure("CONTENTION", {
     object: `member ${id}`,
-    what: `cannot be removed: of the ${voters.length} voters that would be left ${started.length} have been started`,
-    remedy: "Start the others first, or remove those that were never started.",
-    details: { reason: "notEnoughStarted" },
+    what: `cannot be removed now: of the ${voters.length} voters that would be left ${reached.length} can be reached`,
+    remedy: "Bring the others back first, or remove those that are gone.",
+    details: { reason: "unhealthy" },
   });
 }
 

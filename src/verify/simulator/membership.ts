@@ -136,7 +136,7 @@ export class SimMember {
 
   /** Before it goes: clients find the next leader while this one still says who it is. */
   async handOver(): Promise<void> {
-    await this.#cluster?.handOver((id) => this.#links.stateOf(id).isConnected);
+    await this.#cluster?.handOver();
   }
 
   async close(): Promise<void> {
