@@ -4,8 +4,9 @@
  * Invariants: I1 parsing never ends the process: it gives an exit code. I2 a wrong command line is
  * exit code 2 and names the nearest verb or flag.
  */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { fail, type QuorateError } from "../base/errors.ts";
+import { shownUrl } from "../sdk/address.ts";
 import { COMMANDS, type CommandSpec, GROUPS } from "./catalogue.ts";
 import { type Context, report } from "./context.ts";
 import { EXIT, EXIT_MEANING, type ExitCode } from "./exit-codes.ts";
@@ -143,8 +144,12 @@ function build(environment: Environment, run: Run): Command {
       "after",
       `\nExit codes:\n${exitCodes()}\n\nExamples:\n${START.map((each) => `  $ ${each}`).join("\n")}`,
     );
-  for (const { usage, meaning, variable, usual, secret } of GLOBAL_FLAGS)
-    program.option(usage, meaning, secret === true ? undefined : (environment[variable] ?? usual));
+  for (const { usage, meaning, variable, usual, secret } of GLOBAL_FLAGS) {
+    const value = secret === true ? undefined : (environment[variable] ?? usual);
+    // The help shows the default, which may be a url with a password.
+    const shown = value === undefined ? undefined : JSON.stringify(shownUrl(value));
+    program.addOption(new Option(usage, meaning).default(value, shown));
+  }
   prepare(program);
   for (const spec of COMMANDS) add(program, spec, run);
   return program;

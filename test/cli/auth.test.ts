@@ -1,5 +1,6 @@
 /** Users on the command line: from none to a store that asks who comes, and what is then printed. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { Shell } from "./shell.ts";
 
@@ -46,6 +47,10 @@ describe("users on the command line", { timeout: 480_000 }, () => {
     const url = shell.environment["QUORATE_URL"] ?? "";
     shell.environment["QUORATE_URL"] = url.replace("//", "//root:hidden@");
     await says("quorate status", 0, /root@/);
+    await says("quorate --help", 0, /root@/);
+    await says("quorate snapshot save all.snap", 0, /saved quorate:\/\/root@/);
+    if (spawnSync("script", ["--version"]).status === 0)
+      await says(`script -qec "quorate top --looks 1" /dev/null`, 0, /root@/);
     await says("quorate auth disable", 0, /disabled/);
     shell.environment["QUORATE_URL"] = url;
     delete shell.environment["QUORATE_USER"];

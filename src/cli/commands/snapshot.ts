@@ -1,4 +1,5 @@
 /** `quorate snapshot save|inspect|restore`: backups, of a running server or of a directory that nobody has open. */
+import { shownUrl } from "../../sdk/address.ts";
 import { type Context, operand } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { Flags } from "../flags.ts";
@@ -24,7 +25,7 @@ export async function save(
     directory === undefined
       ? await downloadSnapshot(url, file, { signal, timeoutMs, tls, credentials })
       : await saveSnapshot(directory, file);
-  return await say(context, `saved ${directory ?? url} to ${file}`, facts);
+  return await say(context, `saved ${directory ?? shownUrl(url)} to ${file}`, facts);
 }
 
 export async function inspect(context: Context, operands: readonly string[]): Promise<ExitCode> {

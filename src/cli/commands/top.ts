@@ -7,6 +7,7 @@
 import type { Keyspace } from "../../contract/keyspace.ts";
 import type { StatusResponse } from "../../contract/requests.ts";
 import { QuorateError } from "../../base/errors.ts";
+import { shownUrl } from "../../sdk/address.ts";
 import { callOptions, type Context, withKeyspace } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { Flags } from "../flags.ts";
@@ -77,7 +78,8 @@ async function show(
   try {
     const now = await look(context, keyspace);
     const figures = figuresOf(before, now);
-    if (live) process.stdout.write(SCREEN.redraw + screen(context.url, now.status, figures));
+    if (live)
+      process.stdout.write(SCREEN.redraw + screen(shownUrl(context.url), now.status, figures));
     else if (context.terminal.format === "json") context.terminal.json(figures);
     else context.terminal.line(line(figures));
     return now;
