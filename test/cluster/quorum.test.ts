@@ -34,4 +34,23 @@ describe("a cluster that lacks members", { timeout: 480_000 }, () => {
     assert.doesNotMatch(removed.stdout, /^m1 /m);
     assert.match(removed.stdout, /^m2 /m);
   });
+
+  test("[CLI-22] status without a leader shows who answers and who does not, and is 1 (3 processes)", async () => {
+    const [, second, third] = cluster.members;
+    assert.ok(second !== undefined && third !== undefined);
+    await second.kill();
+    const alone = await asked("status", third);
+    assert.equal(alone.code, 1, alone.stdout + alone.stderr);
+    const rowOf = (at: string): string =>
+      alone.stdout.split("\n").find((row) => row.includes(at)) ?? "";
+    assert.match(rowOf(third.client), /^- +[\da-f]+ +follower +\d+ +\d+ +0 /);
+    assert.match(rowOf(second.client), /^- +- +unreachable /);
+    assert.match(alone.stderr, /no leader answers/);
+    const told = await asked("status --timeout-ms 100 --output json", third);
+    assert.equal(told.code, 1, told.stdout + told.stderr);
+    const { members } = JSON.parse(told.stdout) as {
+      readonly members: readonly { readonly role: string }[];
+    };
+    assert.deepEqual(members.map(({ role }) => role).toSorted(), ["follower", "unreachable"]);
+  });
 });

@@ -11,9 +11,11 @@ import { hostClock } from "../../host/clock.ts";
 import { parseServerUrl, shownUrl } from "../../sdk/address.ts";
 import { networkOf } from "../../sdk/connect.ts";
 import { connect } from "../../sdk/index.ts";
+import type { Address } from "../../ports/network.ts";
 import { type Context, operand, type Verb } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { Flags } from "../flags.ts";
+import { memberUrls } from "../member-urls.ts";
 
 /** How long one member may take to say how it is. */
 const STATUS_MS = 2_000;
@@ -65,8 +67,7 @@ export const transfer: Verb = async (context, operands) => {
 
 /** What each member says of itself; exit code 1 if nobody leads, or one does not answer. */
 export async function status(context: Context): Promise<ExitCode> {
-  const { members: all, leader } = await ordered(context, { kind: "list" });
-  const rows = await Promise.all(all.map((member) => rowOf(context, member, leader)));
+  const { rows, isLed } = await look(context);
   const { terminal } = context;
   const last = Math.max(0, ...rows.map(({ applied }) => applied ?? 0));
   if (terminal.format === "json") terminal.json({ members: rows });
@@ -74,16 +75,24 @@ export async function status(context: Context): Promise<ExitCode> {
     terminal.line(columns(["member", "id", "role", "term", "applied", "behind", "alarms", "at"]));
     for (const { name, id, role, term, applied, alarms, clientUrls } of rows) {
       const behind = applied === undefined ? "" : String(last - applied);
-      const cells = [name || "-", id, role, String(term ?? ""), String(applied ?? ""), behind];
+      const cells = [
+        name || "-",
+        id || "-",
+        role,
+        String(term ?? ""),
+        String(applied ?? ""),
+        behind,
+      ];
       cells.push(alarms?.join(",") ?? "");
       terminal.line(columns([...cells, clientUrls.join(",")]));
     }
   }
   const isWell = rows.every(({ role }) => role !== "unreachable" && role !== "unstarted");
-  return isWell && rows.some(({ role }) => role === "leader") ? EXIT.ok : EXIT.no;
+  return isLed && isWell && rows.some(({ role }) => role === "leader") ? EXIT.ok : EXIT.no;
 }
 
 interface Row {
+  /** Empty where it is not known. */
   readonly name: string;
   readonly id: string;
   readonly role: "leader" | "follower" | "learner" | "unreachable" | "unstarted";
@@ -92,6 +101,50 @@ interface Row {
   /** `CORRUPT` of one member alone: it is being repaired from the others. */
   readonly alarms?: readonly string[] | undefined;
   readonly clientUrls: readonly string[];
+}
+
+/** Of all members that whoever leads knows; if nobody does, of those that any of them can name. */
+async function look(
+  context: Context,
+): Promise<{ readonly rows: readonly Row[]; readonly isLed: boolean }> {
+  try {
+    const { members: all, leader } = await ordered(context, { kind: "list" });
+    const rows = await Promise.all(all.map((member) => rowOf(context, member, leader)));
+    return { rows, isLed: true };
+  } catch (error) {
+    if (!QuorateError.is(error, "NOT_LEADER") && !QuorateError.is(error, "TIMEOUT")) throw error;
+    const rows = await leaderless(context);
+    if (rows.every(({ role }) => role === "unreachable")) throw error;
+    context.terminal.note(`no leader answers: ${error.failure.what}`);
+    return { rows, isLed: false };
+  }
+}
+
+/** Without names, which only a leader knows for sure; a member that does not answer is known by its url alone. */
+async function leaderless(context: Context): Promise<readonly Row[]> {
+  const { url, tls, interrupt } = context;
+  const { addresses } = parseServerUrl(url);
+  const network = await networkOf(url, { tls });
+  const within = (): AbortSignal => AbortSignal.any([interrupt, AbortSignal.timeout(STATUS_MS)]);
+  const told = await memberUrls(addresses, network, within);
+  const given = addresses.flatMap(urlOf);
+  const rows = (told.length > 0 ? told : given).map(async (at): Promise<Row> => {
+    const shown = { name: "", clientUrls: [at] };
+    const found = await statusAt(context, at);
+    if (found === undefined) return { ...shown, id: "", role: "unreachable" };
+    const { memberId, leader, term, commitIndex: applied, alarms } = found;
+    const role = leader === memberId ? "leader" : "follower";
+    return { ...shown, id: memberId.toString(16), role, term, applied, alarms };
+  });
+  const all = await Promise.all(rows);
+  const first = ({ id }: Row): number => all.findIndex((each) => each.id === id);
+  return all.filter((row, place) => row.id === "" || place === first(row));
+}
+
+function urlOf(address: Address): readonly string[] {
+  if (address.kind === "local") return [];
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return [`quorate://${host}:${address.port}`];
 }
 
 async function rowOf(context: Context, member: MemberShown, leader: number): Promise<Row> {
