@@ -6,6 +6,9 @@
  */
 import { fail, type QuorateError } from "../base/errors.ts";
 
+/** The longest time that a timer of Node can wait; a longer one would fire at once. */
+export const DELAY_MAX_MS: number = 2 ** 31 - 1;
+
 /** What a command was given besides its operands. */
 export class Flags {
   readonly #values: Readonly<Record<string, unknown>>;
@@ -25,9 +28,14 @@ export class Flags {
   }
 
   /** A whole number of at least `least`. Errors: INVALID. */
-  integer(name: string, least = 0): number | undefined {
+  integer(name: string, least = 0, most?: number): number | undefined {
     const value = this.text(name);
-    return value === undefined ? undefined : integerOf(`--${name}`, value, least);
+    return value === undefined ? undefined : integerOf(`--${name}`, value, least, most);
+  }
+
+  /** A time that a timer is set to. Errors: INVALID. */
+  delayMs(name: string, least = 0): number | undefined {
+    return this.integer(name, least, DELAY_MAX_MS);
   }
 
   /** The values of these flags, as they were given. */
@@ -43,10 +51,17 @@ export class Flags {
 }
 
 /** Reads a whole number. Errors: INVALID. */
-export function integerOf(object: string, value: string, least: number): number {
+export function integerOf(
+  object: string,
+  value: string,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
   const number = Number(value);
-  if (/^\d+$/.test(value) && Number.isSafeInteger(number) && number >= least) return number;
-  throw wrong(object, value, `a whole number of at least ${least}`);
+  if (/^\d+$/.test(value) && number >= least && number <= most) return number;
+  const isBounded = most < Number.MAX_SAFE_INTEGER;
+  const range = isBounded ? `from ${least} to ${most}` : `of at least ${least}`;
+  throw wrong(object, value, `a whole number ${range}`);
 }
 
 /** Reads a 64-bit id in hex. Errors: INVALID. */

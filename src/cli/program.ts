@@ -10,7 +10,7 @@ import { shownUrl } from "../sdk/address.ts";
 import { COMMANDS, type CommandSpec, GROUPS } from "./catalogue.ts";
 import { type Context, report } from "./context.ts";
 import { EXIT, EXIT_MEANING, type ExitCode } from "./exit-codes.ts";
-import { Flags, integerOf } from "./flags.ts";
+import { DELAY_MAX_MS, Flags, integerOf } from "./flags.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { type Format, processTerminal } from "./output.ts";
 
@@ -98,7 +98,7 @@ async function perform(
         remedy: "Give table or json.",
       });
     }
-    const timeoutMs = integerOf("--timeout-ms", String(flags["timeoutMs"]), 1);
+    const timeoutMs = integerOf("--timeout-ms", String(flags["timeoutMs"]), 1, DELAY_MAX_MS);
     const context: Context = {
       terminal,
       url: String(flags["url"]),

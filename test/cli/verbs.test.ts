@@ -71,6 +71,24 @@ describe("verbs against a server", () => {
     assert.match(stderr, /^(UNAVAILABLE|TIMEOUT) \((in)?definite\)/);
   });
 
+  test("[CLI-28] a time that no timer can wait for is refused with the range, before anything is asked (no server)", async () => {
+    const most = 2 ** 31 - 1;
+    for (const [line, least] of [
+      [`status --timeout-ms ${most + 1}`, 1],
+      ["status --timeout-ms 99999999999", 1],
+      [`top --every-ms ${most + 1}`, 50],
+      [`up --nodes 1 --every-ms ${most + 1}`, 10],
+      [`lock a --kill-after-ms ${most + 1} -- true`, 0],
+    ] as const) {
+      const { code, stderr } = await shell.run(`quorate ${line}`);
+      assert.equal(code, 2, `${line}: ${stderr}`);
+      assert.match(stderr, new RegExp(`^INVALID .* a whole number from ${least} to ${most}`), line);
+    }
+    const near = await shell.run(`quorate get nothing --timeout-ms ${most}`);
+    assert.equal(near.code, 1, near.stderr);
+    assert.doesNotMatch(near.stderr, /Warning/);
+  });
+
   test("[CLI-9] keys and values keep every byte (one server)", async () => {
     await shell.run(String.raw`quorate put -x 'bin/\xff\x00' '\x80\\'`);
     await shell.run("quorate put bin/pipe -", "line 1\nline 2\n");

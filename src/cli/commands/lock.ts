@@ -60,7 +60,7 @@ async function under(
 ): Promise<ExitCode> {
   const [name = "", ...command] = operands;
   const waitMs = flags.integer("wait-ms");
-  const killAfterMs = flags.integer("kill-after-ms") ?? KILL_AFTER_MS;
+  const killAfterMs = flags.delayMs("kill-after-ms") ?? KILL_AFTER_MS;
   const label =
     flags.text("label") ?? (command.length === 0 ? undefined : command.join(" ").slice(0, 64));
   return await connected(

@@ -50,7 +50,7 @@ export async function run(
   _operands: readonly string[],
   flags: Flags,
 ): Promise<ExitCode> {
-  const everyMs = flags.integer("every-ms", 50) ?? 1_000;
+  const everyMs = flags.delayMs("every-ms", 50) ?? 1_000;
   const looks = flags.integer("looks", 1) ?? Infinity;
   const live = process.stdout.isTTY && context.terminal.format === "table";
   return await withKeyspace(context, async (keyspace) => {

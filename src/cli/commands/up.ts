@@ -21,17 +21,15 @@ const ANSWER_MS = 400;
 const READY_MS = 20_000;
 
 export const run: Verb = async (context, _operands, flags) => {
+  const everyMs = flags.delayMs("every-ms", 10) ?? EVERY_MS;
+  const looks = flags.integer("looks", 1) ?? Infinity;
   const directory = resolve(flags.text("data-dir") ?? ".quorate/up");
   const plan = await planOf(directory, flags.integer("nodes", 1));
   const crew = plan.map((each) => new CrewMember(each, plan));
   const keys = new Keys(crew);
   try {
     for (const member of crew) member.start();
-    const everyMs = flags.integer("every-ms", 10) ?? EVERY_MS;
-    await show(context, crew, keys, {
-      everyMs,
-      looks: flags.integer("looks", 1) ?? Infinity,
-    });
+    await show(context, crew, keys, { everyMs, looks });
   } finally {
     keys.close();
     await Promise.all(crew.map((member) => member.end()));
