@@ -67,13 +67,12 @@ export class Counters {
 
   /** Compares what is there in the end with what is known. */
   async check(world: World): Promise<void> {
-    const expects: World["expect"] = (condition, message) => world.expect(condition, message);
     const check = world.process("checker", async ({ q }) => {
       const { kvs } = await q.commitment.keyspace.call({ kind: "range", ...KEPT });
       for (const [at, { acknowledged, perhaps }] of this.#known.entries()) {
         const found = Number(kvs.find(({ key }) => key === utf8(`${COUNTER}${at}`))?.value ?? 0);
         const range = `${acknowledged} to ${acknowledged + perhaps}`;
-        expects(
+        world.expect(
           found >= acknowledged && found <= acknowledged + perhaps,
           `WL-1 counter ${at} is ${found}, it must be ${range}`,
         );
@@ -177,9 +176,8 @@ class Follower {
   }
 
   #count({ key, version }: KeyValue): void {
-    const world: World = this.#world;
     const before = this.#versions.get(key) ?? 0;
-    world.expect(
+    this.#world.expect(
       version === before + 1,
       `WL-3 the watch was told version ${version} of ${key} after ${before}`,
     );

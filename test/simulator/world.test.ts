@@ -2,13 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { QuorateError } from "../../src/base/errors.ts";
-import type {
-  Recorder,
-  Invocation,
-  Scenario,
-  SimulateOptions,
-  World,
-} from "../../src/testing/index.ts";
+import type { Recorder, Invocation, Scenario, SimulateOptions } from "../../src/testing/index.ts";
 import { simulate, SimulationError } from "../../src/testing/index.ts";
 
 /** Nothing goes wrong but what the scenario does. */
@@ -126,10 +120,11 @@ describe("the world", { timeout: 480_000 }, () => {
     assert.equal(found.rule, "SIM-RES-3");
   });
 
-  test("checks and expectations: false, or a throw, is a finding under its name", async () => {
+  // Of a world whose type nobody names: a method that narrowed its argument could not be called so.
+  test("[API-10] checks and expectations: false, or a throw, is a finding under its name", async () => {
     const checked = await finding(QUIET, (world) => world.check("mine", () => false));
     assert.equal(checked.rule, "check mine");
-    const expected = await finding(QUIET, (world: World) =>
+    const expected = await finding(QUIET, (world) =>
       world.expect(world.seed < 0, "one is not more"),
     );
     assert.equal(expected.rule, "expectation");
@@ -201,7 +196,7 @@ describe("the world", { timeout: 480_000 }, () => {
 
   test("a scenario that depends on more than its seed is told so", async () => {
     let runs = 0;
-    const found = await finding(QUIET, (world: World) => {
+    const found = await finding(QUIET, (world) => {
       runs++;
       world.expect(runs > 1, "the first time");
     });
