@@ -48,6 +48,10 @@ export const number: Field<number> = plain(
   (json) => typeof json === "number" && Number.isFinite(json),
   "a number",
 );
+export const notNegative: Field<number> = plain(
+  (json) => typeof json === "number" && Number.isFinite(json) && json >= 0,
+  "a number from 0 on",
+);
 
 export const bytes: Field<Bytes> = {
   read: (json, where) => {

@@ -54,6 +54,11 @@ const REFUSED: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["nothing at all", [], /history: is empty/],
   ["another kind of file", ['{"a":1}'], /line 1: is not a header/],
   ["a later version", ['{"quorate":"history","version":2}'], /line 1\.version: is 2/],
+  [
+    "a margin below zero",
+    ['{"quorate":"history","version":1,"marginMs":-5000}'],
+    /line 1\.marginMs: is -5000 and must be a number from 0 on/,
+  ],
   ["no JSON", [HEADER, "{"], /line 2: is not JSON/],
   ["an unknown type", [HEADER, '{"type":"invoked","at":1}'], /line 2\.type: is "invoked"/],
   ["an unknown field", [HEADER, INVOKE.replace('"at"', '"ad":1,"at"')], /line 2: has a field "ad"/],

@@ -15,6 +15,7 @@ import {
   type Fields,
   flag,
   list,
+  notNegative,
   nullable,
   number,
   objectOf,
@@ -60,7 +61,7 @@ const header = record<HeaderLine>({
   unit: defaulted(oneOf("s", "ms", "us", "ns"), "ms"),
   since: optional(whole),
   scope: optional(list(record<Scope>({ key: bytes, end: optional(bytes) }))),
-  marginMs: defaulted(number, 0),
+  marginMs: defaulted(notNegative, 0),
 });
 
 const at = number;
