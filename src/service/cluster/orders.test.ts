@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { QuorateError } from "../../base/errors.ts";
 import type { PeerAddress } from "../../driver/peers.ts";
+import { statusOf } from "../../wire/etcd/statuses.ts";
 import { removeRefused } from "./orders.ts";
 
 function members(count: number, others: Partial<PeerAddress> = {}): readonly PeerAddress[] {
@@ -36,4 +38,10 @@ test("[CLS-9] a learner is removed whoever is reached, and too few that were sta
   );
   const unstarted = removeRefused(1, members(3, { name: "" }), () => false);
   assert.equal(unstarted?.details?.["reason"], "notEnoughStarted");
+});
+
+test("[CLU-2] to a client of etcd such a cluster is unhealthy (3 members)", () => {
+  const refused = removeRefused(2, members(3), (id) => id !== 1) ?? assert.fail("it is removed");
+  const { code, message } = statusOf(new QuorateError(refused));
+  assert.deepEqual([code, message], [14, "etcdserver: unhealthy cluster"]);
 });

@@ -65,6 +65,7 @@ const BY_REASON: Readonly<Record<string, Said>> = {
     GRPC.unknown,
     "etcdserver: re-configuration failed due to not enough started members",
   ],
+  unhealthy: [GRPC.unavailable, "etcdserver: unhealthy cluster"],
   notLearner: missing("can only promote a learner member"),
   badPeerUrls: [GRPC.invalidArgument, "etcdserver: given member URLs are invalid"],
   peerUrlExists: missing("Peer URLs already exists"),
