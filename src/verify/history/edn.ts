@@ -5,6 +5,8 @@
  * Source: the edn format (edn-format.org). Leaves out: characters, ratios, discarded forms, namespaced maps.
  */
 
+import { NESTED_MAX, refusal } from "./fields.ts";
+
 /** Keywords and symbols are `{ word }`, with the colon of a keyword; maps have text as keys, `:type`. */
 export type Edn =
   | null
@@ -21,14 +23,26 @@ const CLOSING: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}"
 
 class Reader {
   readonly #text: string;
+  readonly #where: string;
   #at = 0;
+  #depth = 0;
 
-  constructor(text: string) {
+  constructor(text: string, where: string) {
     this.#text = text;
+    this.#where = where;
   }
 
   /** The next value, or undefined where none begins. */
   value(): Edn | undefined {
+    if (this.#depth > NESTED_MAX)
+      throw refusal(this.#where, `is nested more than ${NESTED_MAX} deep`);
+    this.#depth++;
+    const value = this.#next();
+    this.#depth--;
+    return value;
+  }
+
+  #next(): Edn | undefined {
     this.#skip();
     const first = this.#text[this.#at];
     if (first === undefined) return undefined;
@@ -101,10 +115,10 @@ function meaning(word: string): Edn {
   return { word };
 }
 
-/** The value that `text` begins with; undefined if it begins with none. */
-export function readEdn(text: string): Edn | undefined {
+/** The value that `text` begins with; undefined if it begins with none. Errors: INVALID, of `where`, if it is too deep. */
+export function readEdn(text: string, where: string): Edn | undefined {
   try {
-    return new Reader(text).value();
+    return new Reader(text, where).value();
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -35,8 +35,11 @@ function plain<T>(is: (json: unknown) => boolean, wanted: string): Field<T> {
   };
 }
 
-function brief(json: unknown): string {
+/** What is there instead, in a few words; what has parts may have any number and depth of them. */
+export function brief(json: unknown): string {
   if (json === undefined) return "missing";
+  if (typeof json === "object" && json !== null)
+    return Array.isArray(json) ? "a list" : "an object";
   const written = JSON.stringify(json);
   return written.length > 40 ? `${written.slice(0, 40)}…` : written;
 }
@@ -113,10 +116,22 @@ export function list<T>(field: Field<T>): Field<readonly T[]> {
   };
 }
 
+/** Deeper than anything that the native protocol carries. */
+export const NESTED_MAX = 128;
+
 /** For what refers to itself. */
 export function later<T>(field: () => Field<T>): Field<T> {
+  let depth = 0;
   return {
-    read: (json, where) => field().read(json, where),
+    read: (json, where) => {
+      if (depth > NESTED_MAX) throw refusal(where, `is nested more than ${NESTED_MAX} deep`);
+      depth++;
+      try {
+        return field().read(json, where);
+      } finally {
+        depth--;
+      }
+    },
     write: (value) => field().write(value),
   };
 }

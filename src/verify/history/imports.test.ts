@@ -146,6 +146,13 @@ test("[HIST-IMPORT] what cannot be read names its line", () => {
     [["INFO  jepsen.util - 0 :invoke :dequeue nil"], /line 1: has the operation dequeue/],
     [["INFO  jepsen.util - 0 :invoke :cas 3"], /line 1: compares with 3/],
     [["", "{:process 0, :type :invoke, :f :read, :value [1"], /line 2: is not a map/],
+    ...["[", "{", "#{", "#tag "].map(
+      (open) =>
+        [
+          [`INFO  jepsen.util - 0 :invoke :write ${open.repeat(100_000)}`],
+          /line 1: is nested more than 128 deep/,
+        ] as const,
+    ),
   ];
   for (const [lines, message] of bad) assert.throws(() => read(lines), message);
 });

@@ -98,7 +98,7 @@ function stepOf(line: string, where: string): Step | undefined {
   const found = LOG_LINE.exec(line);
   if (found !== null) {
     const [, who = "", type = "", verb = "", rest = ""] = found;
-    const value = readEdn(rest) ?? null;
+    const value = readEdn(rest, where) ?? null;
     const failed = typeof value === "object" && value !== null && "word" in value;
     return {
       process: who.replace(/^:/, ""),
@@ -111,7 +111,7 @@ function stepOf(line: string, where: string): Step | undefined {
     };
   }
   if (!/^\s*\[?\s*(#[\w.]+)?\{.*:process/.test(line)) return undefined;
-  const edn = readEdn(line.replace(/^\s*\[/, ""));
+  const edn = readEdn(line.replace(/^\s*\[/, ""), where);
   if (typeof edn !== "object" || edn === null || !("map" in edn))
     throw refusal(where, "is not a map that can be read");
   const { map } = edn;

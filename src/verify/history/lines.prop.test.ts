@@ -42,6 +42,10 @@ test("[HIST-LINES] bytes that are not UTF-8 and units of time survive", () => {
   );
 });
 
+test("[HIST-LINES] transactions are read as deep as the native protocol carries them", () => {
+  assert.equal(readLines(`${HEADER}\n${nested(129)}`).operations.length, 1);
+});
+
 test("[HIST-LINES] what never returned is indefinite", () => {
   const call = '{"type":"invoke","at":0,"process":"c","op":1,"call":{"kind":"read"}}';
   const [operation] = readLines(`${HEADER}\n\n${call}`).operations;
@@ -50,6 +54,17 @@ test("[HIST-LINES] what never returned is indefinite", () => {
 });
 
 const INVOKE = '{"type":"invoke","at":1,"process":"c","op":1,"call":{"kind":"read"}}';
+const DEEP = 100_000;
+const LIST = `${"[".repeat(DEEP)}${"]".repeat(DEEP)}`;
+
+/** An invocation of a transaction that has others in it, so many deep. */
+function nested(depth: number): string {
+  const begin = '{"kind":"txn","compare":[],"success":[';
+  const end = '],"failure":[]}';
+  const txn = `${begin.repeat(depth)}${end.repeat(depth)}`;
+  return INVOKE.replace('{"kind":"read"}', txn);
+}
+
 const REFUSED: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["nothing at all", [], /history: is empty/],
   ["another kind of file", ['{"a":1}'], /line 1: is not a header/],
@@ -58,6 +73,22 @@ const REFUSED: readonly (readonly [string, readonly string[], RegExp])[] = [
     "a margin below zero",
     ['{"quorate":"history","version":1,"marginMs":-5000}'],
     /line 1\.marginMs: is -5000 and must be a number from 0 on/,
+  ],
+  ["a list without an end of depth", [HEADER, LIST], /line 2: is a list and must be an object/],
+  [
+    "the same as a value",
+    [HEADER, INVOKE.replace('"c"', LIST)],
+    /line 2\.process: is a list and must be text/,
+  ],
+  [
+    "the same as a type",
+    [HEADER, INVOKE.replace('"invoke"', LIST)],
+    /line 2\.type: is a list, which is no type of event/,
+  ],
+  [
+    "transactions in transactions",
+    [HEADER, nested(5_000)],
+    /line 2\.call\.success\[0\].*: is nested more than 128 deep/,
   ],
   ["no JSON", [HEADER, "{"], /line 2: is not JSON/],
   ["an unknown type", [HEADER, '{"type":"invoked","at":1}'], /line 2\.type: is "invoked"/],

@@ -9,6 +9,7 @@ import type { Call } from "./calls.ts";
 import { answerField, callField, keyValue } from "./call-fields.ts";
 import {
   type AnyField,
+  brief,
   bytes,
   defaulted,
   type Field,
@@ -181,7 +182,7 @@ export class LineReader {
       return answered(call.kind).read(given, where);
     }
     if (typeof type !== "string" || !Object.hasOwn(TABLES, type))
-      throw refusal(`${where}.type`, `is ${JSON.stringify(type)}, which is no type of event`);
+      throw refusal(`${where}.type`, `is ${brief(type)}, which is no type of event`);
     const table = TABLES[type as keyof typeof TABLES] as unknown as Field<HistoryEvent>;
     return table.read(given, where);
   }
