@@ -24,6 +24,8 @@ describe("check", { timeout: 480_000 }, () => {
   after(() => shell.close());
   const file = (name: string, text: string): void =>
     writeFileSync(join(shell.directory, name), text);
+  const bytes = (name: string, text: string): void =>
+    writeFileSync(join(shell.directory, name), text, "latin1");
 
   test("[CLI-23] valid is 0, invalid 1 with rule and operation, undecided 6 (no server)", async () => {
     file("right.jsonl", RIGHT);
@@ -73,6 +75,26 @@ describe("check", { timeout: 480_000 }, () => {
     assert.equal((await shell.run("quorate check keyed.edn --model kv")).code, 0);
     assert.equal((await shell.run("quorate check keyed.edn --format jepsen --model kv")).code, 0);
     assert.equal((await shell.run("cat keyed.edn | quorate check - --model kv")).code, 0);
+  });
+
+  test("[CLI-23] bytes that are not UTF-8 are refused with their line, those that are read as what they say (no server)", async () => {
+    const told = (written: string, read: string): string =>
+      `${HEADER}
+{"type":"invoke","at":0,"process":"a","op":1,"call":{"kind":"write","value":"${written}"}}
+{"type":"answer","at":1,"op":1,"answer":{}}
+{"type":"invoke","at":2,"process":"a","op":2,"call":{"kind":"read"}}
+{"type":"answer","at":3,"op":2,"answer":{"value":"${read}"}}
+`;
+    bytes("bytes.jsonl", told("\xff", "\xfe"));
+    for (const line of ["quorate check bytes.jsonl", "cat bytes.jsonl | quorate check -"]) {
+      const { code, stderr } = await shell.run(line);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /line 2: is not UTF-8/);
+    }
+    file("text.jsonl", told("é\u2028", "é\u2028"));
+    assert.equal((await shell.run("quorate check text.jsonl")).code, 0);
+    file("other.jsonl", told("é", "è"));
+    assert.equal((await shell.run("quorate check other.jsonl")).code, 1);
   });
 
   test("[CLI-23] what is no history is 2 and says where (no server)", async () => {

@@ -87,11 +87,14 @@ async function read(
   given: HistoryFormat | undefined,
   keyed: boolean,
 ): Promise<{ readonly history: History; readonly format: HistoryFormat }> {
-  const input = file === "-" ? process.stdin : createReadStream(file);
+  // A character for each byte: what is not UTF-8 must be seen line by line, not read as something else.
+  const input = (file === "-" ? process.stdin : createReadStream(file)).setEncoding("latin1");
   let format = given;
   let reader: HistoryReader | undefined;
+  let number = 0;
   try {
-    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+    for await (const bytes of createInterface({ input, crlfDelay: Infinity })) {
+      const line = decoded(bytes, ++number);
       if (reader === undefined && line.trim() !== "") {
         format ??= formatOf(line);
         reader = historyReader(format, keyed);
@@ -109,6 +112,18 @@ async function read(
   }
   const last = format ?? "quorate";
   return { history: (reader ?? historyReader(last, keyed)).end(), format: last };
+}
+
+const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The text of a line that has a character for each byte. */
+function decoded(bytes: string, number: number): string {
+  try {
+    return /[\x80-\xff]/.test(bytes) ? UTF_8.decode(Buffer.from(bytes, "latin1")) : bytes;
+  } catch (error) {
+    const remedy = 'Write bytes that are no text as {"base64": …}.';
+    throw fail("INVALID", { object: `line ${number}`, what: "is not UTF-8", remedy }, error);
+  }
 }
 
 async function draw(path: string, page: string): Promise<void> {
