@@ -5,6 +5,7 @@
  * Invariants: I1 a verb or flag added to the catalogue is completed without anything else being written. I2 the value of a
  * flag is never taken for a verb. I3 both shells walk the line in the same way; zsh shows what each thing is for.
  */
+import { ALARM_KINDS } from "../contract/requests.ts";
 import type { CommandSpec, FlagSpec } from "./catalogue.ts";
 import { GROUPS } from "./catalogue.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
@@ -39,7 +40,7 @@ const FLAG_CHOICES: Readonly<Record<string, string>> = { "--output|-o": "table j
 /** Operands that are a choice, by verb. */
 const OPERAND_CHOICES: Readonly<Record<string, readonly string[]>> = {
   completion: ["bash", "zsh"],
-  "alarm clear": ["NOSPACE", "CORRUPT"],
+  "alarm clear": ALARM_KINDS,
 };
 
 const HELP: FlagSpec = { usage: "-h, --help", meaning: "what it takes, with examples" };

@@ -41,6 +41,7 @@ const WORDS: readonly Case[] = [
   ["quorate etcd --enable-v", ["--enable-v2"], "quorate etcd --enable-v2 "],
   ["quorate completion z", ["zsh"], "quorate completion zsh "],
   ["quorate alarm clear N", ["NOSPACE"], "quorate alarm clear NOSPACE "],
+  ["quorate alarm clear C", ["CLOCK", "CORRUPT"]],
   ["quorate help lo", ["lock", "log"]],
 ];
 
