@@ -5,7 +5,7 @@
 import { fail } from "../base/errors.ts";
 import { minimise } from "../verify/simulator/minimise.ts";
 import type { FaultKind, Plan, PlanSpace } from "../verify/simulator/plan.ts";
-import { FAULT_KINDS, parsePlan } from "../verify/simulator/plan.ts";
+import { FAULT_KINDS, parsePlan, SERVERS_MAX } from "../verify/simulator/plan.ts";
 import type { Recorder } from "../verify/simulator/recorded.ts";
 import type { Violation } from "../verify/simulator/violation.ts";
 import { Trace } from "../verify/simulator/trace.ts";
@@ -107,8 +107,11 @@ export function spaceOf(options: SimulateOptions): PlanSpace {
   if (unknown !== undefined) throw invalid(`fault ${unknown}`, FAULT_KINDS.join(", "));
   if (!(faultsMs > 0)) throw invalid(`faultsMs ${faultsMs}`, "milliseconds above 0");
   if (!(clients >= 1)) throw invalid(`clients ${clients}`, "a number from 1 on");
-  if (servers !== undefined && !(Number.isInteger(servers) && servers >= 1 && servers <= 7))
-    throw invalid(`servers ${servers}`, "a number from 1 to 7");
+  if (
+    servers !== undefined &&
+    !(Number.isInteger(servers) && servers >= 1 && servers <= SERVERS_MAX)
+  )
+    throw invalid(`servers ${servers}`, `a number from 1 to ${SERVERS_MAX}`);
   return {
     servers: servers === undefined ? SERVERS : [servers],
     kinds: FAULT_KINDS.filter((kind) => faults.includes(kind)),

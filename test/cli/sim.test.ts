@@ -69,7 +69,7 @@ describe("quorate sim", { timeout: 480_000 }, () => {
     }
   });
 
-  test("[CLI-2] what is no seed, and what only many seeds have without them, is a wrong command line", async () => {
+  test("[CLI-2] what is no seed, what only many seeds have without them, and a file that cannot be written, is a wrong command line", async () => {
     for (const words of [
       ["--seed", "x"],
       ["--seed", "7-f1", "--seeds", "2"],
@@ -77,6 +77,10 @@ describe("quorate sim", { timeout: 480_000 }, () => {
       ["--servers", "8"],
       ["--jobs", "2"],
       ["--json", "figures.json"],
+      ["--seeds", "1", "--json", join(import.meta.dirname, "nowhere", "figures.json")],
+      ["--seed", "1-s0"],
+      ["--seed", "1-s8"],
+      ["--seed", "1-c0"],
     ])
       await assert.rejects(quorate("sim", ...words), { code: 2 }, words.join(" "));
   });

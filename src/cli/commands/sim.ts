@@ -2,10 +2,11 @@
  * `quorate sim`: the simulator's own workload (locks, elections, keys, leases, watches) against simulated servers, with
  * what a seed says going wrong. One seed prints its story, many print figures. No connection.
  */
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fail } from "../../base/errors.ts";
 import type { SeedResult, SwarmOptions } from "../../testing/swarm.ts";
+import { SERVERS_MAX } from "../../verify/simulator/plan.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { Flags } from "../flags.ts";
@@ -24,7 +25,8 @@ export async function run(
   const seeds = flags.integer("seeds", 1);
   const servers = flags.integer("servers", 1);
   const common = { servers, history: flags.text("history") };
-  if (servers !== undefined && servers > 7) throw wrong(`--servers ${servers}`, "1 to 7");
+  if (servers !== undefined && servers > SERVERS_MAX)
+    throw wrong(`--servers ${servers}`, `1 to ${SERVERS_MAX}`);
   const jobs = flags.integer("jobs", 1);
   const file = flags.text("json");
   if (seeds === undefined) {
@@ -85,15 +87,27 @@ async function many(
     toldAt = performance.now();
     terminal.note(`${count} of ${options.seeds} seeds, ${found} violations`);
   };
+  if (file !== undefined) begin(file);
   const program = process.argv[1] ?? "";
   const figures = figuresOf(await runSeeds({ ...options, program, signal: interrupt, done }));
-  if (file !== undefined) writeFileSync(file, `${JSON.stringify(figures)}\n`);
   if (terminal.format === "json") terminal.json(figures);
   else
     for (const [name, value] of Object.entries(figures))
       terminal.line(`${name} ${typeof value === "object" ? hitsText(value) : value}`);
+  if (file !== undefined) writeFileSync(file, `${JSON.stringify(figures)}\n`);
   if (interrupt.aborted) return EXIT.interrupted;
   return figures.violations === 0 ? EXIT.ok : EXIT.no;
+}
+
+/** Before hours of work: that `file` can be written. What it holds stays until then. */
+function begin(file: string): void {
+  try {
+    closeSync(openSync(file, "a"));
+  } catch (error) {
+    const what = `cannot be written: ${error instanceof Error ? error.message : String(error)}`;
+    const remedy = "Name a file that can be written.";
+    throw fail("INVALID", { object: `--json ${file}`, what, remedy }, error);
+  }
 }
 
 function hitsText(hits: Readonly<Record<string, number>>): string {

@@ -30,7 +30,7 @@ test("[SIM-SEED-2] a plan's word gives it back, whatever was left out", () => {
       },
     ),
   );
-  for (const text of ["", "x", "-1", "4294967296", "7-", "7-q3", "1.5"])
+  for (const text of ["", "x", "-1", "4294967296", "7-", "7-q3", "1.5", "1-s0", "1-s9", "1-c0"])
     assert.throws(() => parsePlan(text, SPACE), { code: "INVALID" }, text);
 });
 

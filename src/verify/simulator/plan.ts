@@ -176,6 +176,11 @@ export function planText(plan: Plan, space: PlanSpace): string {
   return parts.join("-");
 }
 
+/** Most servers of a simulated world. */
+export const SERVERS_MAX = 7;
+/** Most clients that the word of a plan can ask for. */
+const CLIENTS_MAX = 999;
+
 /** The plan that `text` names. Throws INVALID. */
 export function parsePlan(text: string, space: PlanSpace): Plan {
   const found = /^(\d{1,10})(?:-s(\d))?(?:-c(\d{1,3}))?(?:-t(\d{1,9}))?(?:-f([\d.]*))?$/.exec(text);
@@ -187,6 +192,8 @@ export function parsePlan(text: string, space: PlanSpace): Plan {
     });
   }
   const [, seed, servers, clients, faultsMs, kept] = found;
+  within(text, "servers", servers, SERVERS_MAX);
+  within(text, "clients", clients, CLIENTS_MAX);
   const whole = drawPlan(Number(seed), space);
   const numbers = kept
     ?.split(".")
@@ -199,4 +206,14 @@ export function parsePlan(text: string, space: PlanSpace): Plan {
     faultsMs: faultsMs === undefined ? whole.faultsMs : Number(faultsMs),
     faults: whole.faults.filter(({ number }) => numbers?.includes(number) !== false),
   };
+}
+
+/** Throws INVALID if `count`, as `text` gives it, cannot be simulated. */
+function within(text: string, what: string, count: string | undefined, most: number): void {
+  if (count === undefined || (Number(count) >= 1 && Number(count) <= most)) return;
+  throw fail("INVALID", {
+    object: `seed ${text}`,
+    what: `asks for ${Number(count)} ${what}`,
+    remedy: `Give 1 to ${most} ${what}, or what a report printed.`,
+  });
 }
