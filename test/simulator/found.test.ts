@@ -1,5 +1,6 @@
 /** Mistakes that are planted where a user of the simulator can make them, and are found. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { describe, test } from "node:test";
 import type { Life, Resource, SimulationError } from "../../src/testing/index.ts";
@@ -38,6 +39,11 @@ describe("what is found", { timeout: 300_000 }, () => {
     const found = await finding(workers(false, FOUND_WITHIN));
     assert.equal(found.rule, "SIM-RES-1");
     assert.match(found.timeline, /\* stands still|\* nothing passes|\* its network/);
+    if (process.env["QUORATE_SEED"] === undefined) {
+      const [first = ""] = found.message.split("\n");
+      const shown = readFileSync("docs/testing.md", "utf8");
+      assert.ok(shown.includes(`\n${first}\n`), `docs/testing.md does not show ${first}`);
+    }
     const passed = await workers(true, PASSED_OVER);
     assert.equal(passed.runs, process.env["QUORATE_SEED"] === undefined ? PASSED_OVER : 1);
   });
