@@ -90,3 +90,8 @@ export function cutNetwork(
     },
   };
 }
+
+/** All that was sent over such a network is at its other end, and so is what that answered. */
+export async function arrived(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((go) => setImmediate(go));
+}

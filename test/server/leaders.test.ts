@@ -18,7 +18,7 @@ import type { ByteStream, Network, StreamHandler } from "../../src/ports/network
 import { forwarding } from "../../src/service/cluster/forwarding.ts";
 import { SimClock } from "../../src/verify/sim-clock.ts";
 import { until } from "../until.ts";
-import { cutNetwork } from "./cut-network.ts";
+import { arrived, cutNetwork } from "./cut-network.ts";
 
 /** What a server says of a request: it carries it out, refuses it, carries it out and loses the answer, or has stopped. */
 type Says = "leads" | "refuses" | "loses" | "stopped";
@@ -138,11 +138,6 @@ async function inTime<T>(time: SimClock, untilMs: number, call: Promise<T>): Pro
     await arrived();
   }
   return call;
-}
-
-/** All that was sent over the network in memory is at its other end, and so is what that answered. */
-async function arrived(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await new Promise((go) => setImmediate(go));
 }
 
 async function inPair(

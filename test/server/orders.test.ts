@@ -10,7 +10,7 @@ import type { OrderOutcome } from "../../src/engines/remote/order.ts";
 import { hostClock } from "../../src/host/clock.ts";
 import { hostEntropy } from "../../src/host/entropy.ts";
 import type { ServiceConnection } from "../../src/service/connection.ts";
-import { cutNetwork } from "./cut-network.ts";
+import { arrived, cutNetwork } from "./cut-network.ts";
 
 const ANSWER: ClusterAnswer = { members: [], leader: 1, term: 1, added: 0 };
 const GOING = failure("SHUTDOWN", { object: "server", what: "is going", remedy: "" });
@@ -57,11 +57,6 @@ async function orderedAtDrain(
   } finally {
     await driver.close();
   }
-}
-
-/** What was sent over the network in memory is at its other end. */
-async function arrived(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await new Promise((go) => setImmediate(go));
 }
 
 test("[REM-14] an order that is under way when a server drains has its answer (1 order)", async () => {
